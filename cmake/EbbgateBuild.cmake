@@ -1,0 +1,47 @@
+# How every target of the project is compiled, and the one way to declare a folder of src/.
+
+set(EBBGATE_SANITIZE "" CACHE STRING "Sanitizers for the whole build, as -fsanitize takes them")
+option(EBBGATE_FUZZ "Link the fuzz targets with libFuzzer rather than with the corpus replayer" OFF)
+
+add_library(ebbgate_options INTERFACE)
+target_compile_options(ebbgate_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+target_include_directories(ebbgate_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+if(EBBGATE_SANITIZE)
+  # Set globally: every object of the build has to agree.
+  add_compile_options(-fsanitize=${EBBGATE_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${EBBGATE_SANITIZE})
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  add_compile_options(-ffunction-sections -fdata-sections)
+  add_link_options(-Wl,--gc-sections)
+endif()
+
+# ebbgate_library(<folder> [DEPS <folder>...] [LIBS <external>...])
+# Makes the static library of src/<folder> from its *.cc, and, where there are any, the program
+# <folder>_test of its *_test.cc (each test case a test of ctest) and <folder>_bench of its
+# *_bench.cc. LIBS are private to the folder: no third-party type crosses its headers.
+function(ebbgate_library name)
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cc detail/*.cc)
+  file(GLOB headers CONFIGURE_DEPENDS *.h)
+  file(GLOB tests CONFIGURE_DEPENDS *_test.cc)
+  file(GLOB benches CONFIGURE_DEPENDS *_bench.cc)
+  list(REMOVE_ITEM sources ${tests} ${benches} "")
+  add_library(${name} STATIC ${sources})
+  target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}/src
+                 FILES ${headers})
+  target_link_libraries(${name} PUBLIC ebbgate_options ${ARG_DEPS} PRIVATE ${ARG_LIBS})
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX VERIFY_INTERFACE_HEADER_SETS ON)
+  if(tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE ${name} ${ARG_LIBS} GTest::gmock GTest::gtest_main)
+    gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
+                         PROPERTIES TIMEOUT 120)
+  endif()
+  if(benches)
+    add_executable(${name}_bench ${benches})
+    target_link_libraries(${name}_bench PRIVATE ${name} ${ARG_LIBS} benchmark::benchmark_main)
+  endif()
+endfunction()
