@@ -1,0 +1,226 @@
+#include "net/loop.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <string>
+
+namespace ebbgate::net {
+namespace {
+
+constexpr int kCompletionsPerResume = 32;
+constexpr int kMaxEvents = 256;
+
+MonotonicTime read_clock() { return std::chrono::steady_clock::now(); }
+
+std::uint64_t tag(std::uint32_t index, std::uint32_t generation) {
+  return std::uint64_t{generation} << 32 | index;
+}
+
+}  // namespace
+
+Wait::Wait(Loop& loop) : loop_(&loop) {}
+
+Wait::~Wait() {
+  if (prev_ != nullptr) prev_->next_ = next_;
+  if (next_ != nullptr) next_->prev_ = prev_;
+  if (loop_->waits_ == this) loop_->waits_ = next_;
+}
+
+void Wait::begin(std::coroutine_handle<> frame, Deadline deadline) {
+  frame_ = frame;
+  end_ = End::kPending;
+  if (loop_->is_giving_up_) {
+    finish(End::kStopped);
+    return;
+  }
+  next_ = loop_->waits_;
+  if (next_ != nullptr) next_->prev_ = this;
+  loop_->waits_ = this;
+  loop_->arm(timer_, deadline);
+}
+
+void Wait::finish(End end) {
+  if (end_ != End::kPending) return;
+  end_ = end;
+  timer_.disarm();
+  loop_->resume_soon(frame_);
+}
+
+void Wait::on_deadline(void* self) { static_cast<Wait*>(self)->finish(End::kTimedOut); }
+
+Result<std::unique_ptr<Loop>> Loop::make() {
+  const int epoll_fd = ::epoll_create1(EPOLL_CLOEXEC);
+  if (epoll_fd < 0) {
+    return fail(Reason::kInternal, Side::kSelf, std::string("epoll_create1: ") + strerror(errno));
+  }
+  const int event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event_fd < 0) {
+    const int error = errno;
+    ::close(epoll_fd);
+    return fail(Reason::kInternal, Side::kSelf, std::string("eventfd: ") + strerror(error));
+  }
+  std::unique_ptr<Loop> loop(new Loop(epoll_fd, event_fd));
+  if (!loop->watch(*loop->posted_channel_, EPOLLIN | EPOLLET)) {
+    return fail(Reason::kInternal, Side::kSelf, std::string("epoll_ctl: ") + strerror(errno));
+  }
+  return loop;
+}
+
+Loop::Loop(int epoll_fd, int event_fd)
+    : epoll_fd_(epoll_fd), now_(read_clock()), wheel_(now_) {
+  posted_channel_ = &open(event_fd);
+  posted_channel_->handler = &Loop::on_posted;
+  posted_channel_->owner = this;
+}
+
+Loop::~Loop() {
+  for (Channel& channel : channels_) {
+    if (channel.fd >= 0) ::close(channel.fd);
+  }
+  ::close(epoll_fd_);
+}
+
+Channel& Loop::open(int fd) {
+  if (free_channels_.empty()) {
+    Channel& added = channels_.emplace_back();
+    added.index = static_cast<std::uint32_t>(channels_.size() - 1);
+    added.fd = fd;
+    return added;
+  }
+  Channel& channel = channels_[free_channels_.back()];
+  free_channels_.pop_back();
+  channel.fd = fd;
+  return channel;
+}
+
+bool Loop::watch(Channel& channel, std::uint32_t events) {
+  if (channel.is_registered) return true;
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = tag(channel.index, channel.generation);
+  if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, channel.fd, &event) != 0) return false;
+  channel.is_registered = true;
+  return true;
+}
+
+bool Loop::rewatch(Channel& channel, std::uint32_t events) {
+  if (!channel.is_registered) return watch(channel, events);
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = tag(channel.index, channel.generation);
+  return ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, channel.fd, &event) == 0;
+}
+
+int Loop::give_up(Channel& channel) {
+  const int fd = channel.fd;
+  assert(fd >= 0);
+  const Channel fresh{.fd = -1, .index = channel.index, .generation = channel.generation + 1};
+  channel = fresh;
+  free_channels_.push_back(channel.index);
+  return fd;
+}
+
+void Loop::close(Channel& channel) {
+  // Closing takes the descriptor out of epoll, too. Should a copy of it live on in a child between
+  // fork and exec, late events find a newer generation and are dropped.
+  ::close(give_up(channel));
+  if (on_descriptor_freed) on_descriptor_freed();
+}
+
+void Loop::again_soon(Channel& channel, std::uint32_t events) {
+  again_.push_back({channel.index, channel.generation, events});
+}
+
+void Loop::post(std::move_only_function<void()> work) {
+  bool was_empty = false;
+  {
+    const std::lock_guard lock(posted_mutex_);
+    was_empty = posted_.empty();
+    posted_.push_back(std::move(work));
+  }
+  if (was_empty) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(posted_channel_->fd, &one, sizeof one);
+  }
+}
+
+void Loop::stop() {
+  post([this] { is_stopping_ = true; });
+}
+
+void Loop::on_posted(Channel& channel, std::uint32_t /*events*/) {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto got = ::read(channel.fd, &count, sizeof count);
+  static_cast<Loop*>(channel.owner)->run_posted();
+}
+
+void Loop::run_posted() {
+  std::vector<std::move_only_function<void()>> work;
+  {
+    const std::lock_guard lock(posted_mutex_);
+    work.swap(posted_);
+  }
+  for (auto& item : work) {
+    budget_ = kCompletionsPerResume;
+    item();
+  }
+}
+
+void Loop::dispatch(std::uint32_t index, std::uint32_t generation, std::uint32_t events) {
+  Channel& channel = channels_[index];
+  if (channel.generation != generation || channel.fd < 0) return;
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) channel.may_read = true;
+  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) channel.may_write = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) channel.peer_is_done = true;
+  budget_ = kCompletionsPerResume;
+  if (channel.handler != nullptr) channel.handler(channel, events);
+}
+
+void Loop::run_ready() {
+  // Those that become ready while these run wait for the next turn, so that epoll is asked, too.
+  resuming_.swap(ready_);
+  for (const std::coroutine_handle<> frame : resuming_) {
+    budget_ = kCompletionsPerResume;
+    frame.resume();
+  }
+  resuming_.clear();
+}
+
+void Loop::give_up_on_everything() {
+  is_giving_up_ = true;
+  for (Wait* wait = waits_; wait != nullptr; wait = wait->next_) wait->finish(Wait::End::kStopped);
+}
+
+void Loop::run() {
+  std::array<epoll_event, kMaxEvents> events{};
+  while (!is_stopping_) {
+    int timeout_ms = -1;
+    if (!ready_.empty() || !again_.empty()) {
+      timeout_ms = 0;
+    } else if (const auto next = wheel_.until_next(now_)) {
+      // Rounded up: waking a millisecond late is better than spinning for the rest of one.
+      const auto ms = std::chrono::ceil<std::chrono::milliseconds>(*next).count();
+      timeout_ms = static_cast<int>(std::min<std::int64_t>(ms, std::numeric_limits<int>::max()));
+    }
+    const int count = ::epoll_wait(epoll_fd_, events.data(), kMaxEvents, timeout_ms);
+    now_ = read_clock();
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      dispatch(static_cast<std::uint32_t>(event.data.u64),
+               static_cast<std::uint32_t>(event.data.u64 >> 32), event.events);
+    }
+    repeating_.swap(again_);
+    for (const Again& item : repeating_) dispatch(item.index, item.generation, item.events);
+    repeating_.clear();
+    run_ready();
+    wheel_.advance(now_);
+  }
+}
+
+}  // namespace ebbgate::net
