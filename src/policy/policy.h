@@ -1,0 +1,101 @@
+// The policy in force: documents compiled into one immutable value that workers share. A lookup
+// costs one probe of a hash table per label of the name, however many patterns there are.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/document.h"
+#include "policy/subject.h"
+
+namespace ebbgate::policy {
+
+struct PolicySettings {
+  std::vector<PortRange> default_ports = {{80, 80}, {443, 443}};  // of entries that name none
+  SniRule sni = SniRule::kRequire;                                // of entries that say nothing
+  bool report_only = false;     // every document is in report mode
+  std::uint64_t hash_seed = 0;  // from the system's randomness in the gateway, any in a tool
+};
+
+// The conditions that an allow entry puts on what follows a match by name and port.
+struct Terms {
+  SniRule sni = SniRule::kRequire;
+  TlsRule tls = TlsRule::kRequire;
+  EchRule ech = EchRule::kAllow;
+  std::vector<Cidr> addresses;
+  bool operator==(const Terms&) const = default;
+};
+
+// Indices into one Policy; meaningless in another.
+enum class PatternId : std::uint32_t {};
+enum class TermsId : std::uint32_t {};
+inline constexpr TermsId kDefaultTerms{0};  // those of an entry that says nothing
+
+// What a record, an answer or an explanation says of a pattern. Views are good as long as the
+// Policy.
+struct Citation {
+  std::string_view document;
+  std::string_view file;
+  Position position;
+  bool denies = false;
+  std::string pattern;  // its canonical text
+  const Entry* entry = nullptr;
+
+  [[nodiscard]] std::string where() const;  // file:line:column
+};
+
+namespace detail {
+class PatternIndex;
+struct Rule;
+}  // namespace detail
+
+class Policy {
+ public:
+  struct Compiled {
+    std::shared_ptr<const Policy> policy;  // null where has_errors(problems)
+    std::vector<PolicyProblem> problems;
+  };
+
+  // Documents add up; their order does not matter. Reported as warnings: an entry that a wider one
+  // of the same list covers (once each), a public or shared-hosting suffix and whom it lets in,
+  // entries with methods or paths (they never admit an opaque tunnel). As errors: an entry without
+  // hosts, a subject rule that asks for nothing, or for a pod's labels without its namespace.
+  [[nodiscard]] static Compiled compile(std::vector<Document> documents,
+                                        const PolicySettings& settings = {});
+
+  Policy(const Policy&) = delete;
+  Policy& operator=(const Policy&) = delete;
+  ~Policy();
+
+  [[nodiscard]] Citation cite(PatternId pattern) const;
+  [[nodiscard]] const Terms& terms(TermsId id) const {
+    return terms_[static_cast<std::size_t>(id)];
+  }
+  [[nodiscard]] const std::vector<Document>& documents() const { return documents_; }
+  [[nodiscard]] const PolicySettings& settings() const { return settings_; }
+  [[nodiscard]] std::size_t pattern_count() const;
+
+  // For decide() and explain() only.
+  [[nodiscard]] const detail::PatternIndex& index() const { return *index_; }
+  [[nodiscard]] const std::vector<detail::Rule>& rules() const { return rules_; }
+
+  // Whether report mode relaxes this subject's refusals: there is a document that matches it, and
+  // each that does is in report mode (semantics 11).
+  [[nodiscard]] bool reports_only(const Subject& subject) const;
+
+ private:
+  Policy(std::vector<Document> documents, PolicySettings settings);
+
+  std::vector<Document> documents_;
+  PolicySettings settings_;
+  std::vector<Terms> terms_;
+  std::vector<detail::Rule> rules_;
+  std::unique_ptr<detail::PatternIndex> index_;
+  bool has_report_mode_ = false;
+};
+
+}  // namespace ebbgate::policy

@@ -1,0 +1,34 @@
+// Who asks: what is known of a client by the time its request is judged.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/ip.h"
+#include "policy/document.h"
+
+namespace ebbgate::policy {
+
+// The pod behind an address, as the Kubernetes API tells it.
+struct Pod {
+  std::string name;
+  std::string pod_namespace;
+  std::string service_account;
+  std::map<std::string, std::string, std::less<>> labels;
+};
+
+// A field that is absent is not known, or its source of identity is off: a rule that asks for it
+// does not match.
+struct Subject {
+  std::optional<IpAddress> address;  // absent for PROXY LOCAL and UNSPEC
+  std::optional<std::string> user;
+  std::optional<std::string> certificate;
+  std::shared_ptr<const Pod> pod;
+};
+
+// Whether the subject has all that the rule asks for. An IPv4-mapped address counts as IPv4.
+[[nodiscard]] bool matches(const SubjectRule& rule, const Subject& subject);
+
+}  // namespace ebbgate::policy
