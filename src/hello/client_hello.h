@@ -3,9 +3,7 @@
 // hides another one, or why it cannot be trusted to say so come out. Nothing is terminated.
 #pragma once
 
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -37,8 +35,9 @@ class ClientHelloReader {
   // call is still the same, though it may have moved.
   // Out: the ClientHello as soon as its last octet is there, nothing while it is not. What follows
   // it in `buffered` (early data) is not looked at.
-  // Errors, each at the first octet that shows it, all of Side::kClient:
-  //   kNotTls        it does not begin as a handshake record of TLS does; SSLv2 hellos among it
+  // Errors, as soon as they show, all of Side::kClient:
+  //   kNotTls        its first or second octet is not that of a handshake record of TLS, as in an
+  //                  SSLv2 hello; known at that octet
   //   kSniMalformed  it begins so, but breaks RFC 8446: a record that is empty, over 2^14 octets or
   //                  of another type in between; another handshake message; lengths that disagree;
   //                  octets after the hello in its last record; an extension twice; a server_name
@@ -50,10 +49,15 @@ class ClientHelloReader {
   [[nodiscard]] Result<std::optional<ClientHello>> read(std::string_view buffered);
 
  private:
-  std::size_t next_record_ = 0;  // offset of the first record that is not yet counted
-  std::size_t payload_ = 0;      // octets of handshake in the records before it
-  std::size_t message_ = 0;      // octets of the whole message, once its header was seen
-  std::array<std::uint8_t, 4> header_{};
+  // The header of the record that begins at next_record_, as much of it as is there; whether it
+  // was whole and is now counted.
+  Result<bool> count_record(std::string_view buffered);
+  // The header of the message, spread over records as it may be.
+  Result<void> read_message_header(std::string_view buffered);
+
+  std::size_t next_record_ = 0;  // where the record after those counted begins, maybe not yet there
+  std::size_t payload_ = 0;      // octets of the message in the records counted
+  std::size_t message_ = 0;      // octets of the whole message; 0: not yet known
 };
 
 }  // namespace ebbgate::hello

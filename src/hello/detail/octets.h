@@ -17,6 +17,9 @@ class Octets {
   // Whether all was taken, and no more than that.
   [[nodiscard]] constexpr bool finished() const { return ok_ && left_.empty(); }
 
+  // All that is left, not taken.
+  [[nodiscard]] constexpr std::string_view rest() const { return left_; }
+
   constexpr std::string_view take(std::size_t count) {
     if (count > left_.size()) {
       ok_ = false;
