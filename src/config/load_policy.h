@@ -1,0 +1,27 @@
+// From settings to the policy in force: reads the files that they name, each plain list and each
+// YAML document, and compiles all into one value. `run`, every reload and `check` go through here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/problem.h"
+#include "config/settings.h"
+#include "policy/policy.h"
+
+namespace ebbgate::config {
+
+struct LoadedPolicy {
+  std::shared_ptr<const policy::Policy> policy;  // null where has_errors(problems)
+  std::string version;                           // 12 hex digits: SHA-256 of all that was read
+  std::vector<Problem> problems;
+};
+
+// A directory stands for its files *.yaml, *.yml and *.list in the order of their names; names that
+// begin with a dot are left out. Where it is a mounted ConfigMap, all its files are of one
+// revision. `hash_seed`: see PolicySettings; it is no part of the version.
+[[nodiscard]] LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed = 0);
+
+}  // namespace ebbgate::config
