@@ -1,0 +1,161 @@
+#include "observe/format.h"
+
+#include <algorithm>
+
+#include "observe/detail/text.h"
+
+namespace ebbgate::observe {
+namespace {
+
+// The target without what may hold a secret: its query and its userinfo. The question mark stays,
+// as Squid's strip_query_terms leaves it: it tells that there was a query.
+void append_target(std::string& out, const Record& record, TextKind kind) {
+  std::string_view target = record.target;
+  std::size_t authority = 0;
+  if (record.method != "CONNECT") {
+    target = target.substr(0, std::min(target.find('?'), target.size() - 1) + 1);
+    const std::size_t scheme_end = target.find("://");
+    authority = scheme_end == std::string_view::npos ? target.size() : scheme_end + 3;
+  }
+  const std::string_view rest = target.substr(authority);
+  const std::size_t userinfo_end = rest.substr(0, rest.find('/')).rfind('@') + 1;  // npos: none
+  append_text(out, target.substr(0, authority), kind);
+  append_text(out, rest.substr(userinfo_end), kind);
+}
+
+// One field of Squid's line: a word, or `otherwise` where there is none.
+void append_field(std::string& out, std::string_view text, std::string_view otherwise) {
+  append_text(out, text.empty() ? otherwise : text, TextKind::kToken);
+}
+
+// The keys and values of one JSON object. Keys are given with all that surrounds them.
+class JsonWriter {
+ public:
+  explicit JsonWriter(std::string& out) : out_(out) {}
+
+  void word(std::string_view key, std::string_view value) {
+    out_ += key;
+    out_.push_back('"');
+    out_ += value;
+    out_.push_back('"');
+  }
+  void text(std::string_view key, std::string_view value, TextKind kind = TextKind::kJsonToken) {
+    if (value.empty()) return;
+    out_ += key;
+    out_.push_back('"');
+    append_text(out_, value, kind);
+    out_.push_back('"');
+  }
+  void number(std::string_view key, std::uint64_t value) {
+    out_ += key;
+    append_number(out_, value);
+  }
+  void address(std::string_view key, const IpAddress& value) {
+    out_ += key;
+    out_.push_back('"');
+    append_address(out_, value);
+    out_.push_back('"');
+  }
+
+ private:
+  std::string& out_;
+};
+
+void append_subject(std::string& out, const SubjectName& subject) {
+  if (subject.kind.empty()) return;
+  JsonWriter json(out);
+  json.text(R"(,"subject":{"kind":)", subject.kind);
+  json.text(R"(,"name":)", subject.name, TextKind::kJsonProse);
+  json.text(R"(,"namespace":)", subject.name_space);
+  out.push_back('}');
+}
+
+}  // namespace
+
+void append_squid(std::string& out, const Record& record) {
+  if (record.phase == Phase::kOpen) return;
+  const std::uint64_t now = milliseconds(record.time.time_since_epoch());
+  append_number(out, now / 1000);
+  out.push_back('.');
+  append_number(out, now % 1000, 3, '0');
+  out.push_back(' ');
+  append_number(out, milliseconds(record.duration), 6, ' ');
+  out.push_back(' ');
+  append_address(out, record.client);
+  out.push_back(' ');
+  out += word(record.squid_result);
+  out.push_back('/');
+  append_number(out, record.status, 3, '0');
+  out.push_back(' ');
+  append_number(out, record.bytes_out);
+  out.push_back(' ');
+  append_field(out, record.method, "-");
+  out.push_back(' ');
+  if (record.target.empty()) {
+    out += "error:invalid-request";
+  } else {
+    append_target(out, record, TextKind::kToken);
+  }
+  out.push_back(' ');
+  append_field(out, record.user, "-");
+  if (record.address) {
+    out += " HIER_DIRECT/";
+    append_address(out, *record.address);
+  } else {
+    out += " HIER_NONE/-";
+  }
+  out.push_back(' ');
+  append_field(out, record.content_type, "-");
+  if (record.count != 1) {
+    out += " count=";
+    append_number(out, record.count);
+  }
+  out.push_back('\n');
+}
+
+void append_json(std::string& out, const Record& record) {
+  JsonWriter json(out);
+  out += R"({"time":")";
+  append_rfc3339(out, record.time);
+  out.push_back('"');
+  json.text(R"(,"id":)", record.id);
+  json.word(R"(,"phase":)", word(record.phase));
+  json.number(R"(,"count":)", record.count);
+  json.address(R"(,"client":)", record.client);
+  json.text(R"(,"vpcEndpoint":)", record.vpc_endpoint);
+  append_subject(out, record.subject);
+  json.text(R"(,"user":)", record.user);
+  if (record.ech) out += *record.ech ? R"(,"ech":true)" : R"(,"ech":false)";
+  json.text(R"(,"listener":)", record.listener);
+  json.text(R"(,"method":)", record.method);
+  if (!record.target.empty()) {
+    out += R"(,"target":")";
+    append_target(out, record, TextKind::kJsonToken);
+    out.push_back('"');
+  }
+  json.text(R"(,"host":)", record.host);
+  if (record.port != 0) json.number(R"(,"port":)", record.port);
+  json.text(R"(,"sni":)", record.sni);
+  json.word(R"(,"verdict":)", word(record.verdict));
+  json.word(R"(,"reason":)", word(record.reason));
+  json.text(R"(,"policy":)", record.policy, TextKind::kJsonProse);
+  json.text(R"(,"rule":)", record.rule, TextKind::kJsonProse);
+  json.text(R"(,"policyVersion":)", record.policy_version, TextKind::kJsonProse);
+  if (record.address) json.address(R"(,"address":)", *record.address);
+  json.number(R"(,"bytesIn":)", record.bytes_in);
+  json.number(R"(,"bytesOut":)", record.bytes_out);
+  if (record.status != 0) json.number(R"(,"status":)", record.status);
+  json.number(R"(,"durationMs":)", milliseconds(record.duration));
+  if (record.connect) json.number(R"(,"connectMs":)", milliseconds(*record.connect));
+  json.text(R"(,"error":)", record.error, TextKind::kJsonProse);
+  out += "}\n";
+}
+
+std::optional<LogFormat> log_format_of(std::string_view word) {
+  for (const LogFormatInfo& row : kLogFormats) {
+    if (row.word == word) return row.format;
+  }
+  return std::nullopt;
+}
+
+}  // namespace ebbgate::observe

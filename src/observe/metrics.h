@@ -1,0 +1,176 @@
+// The numbers of the gateway. Each worker counts in memory of its own, without a lock or a bus
+// transaction; a scrape adds the workers up and writes the Prometheus text (docs/metrics.md).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/reason.h"
+#include "observe/process_stats.h"
+#include "observe/record.h"
+
+namespace ebbgate::observe {
+
+// A number that one thread writes and any thread reads; hence no read-modify-write instruction.
+class Counter {
+ public:
+  void add(std::uint64_t amount = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// The same for a number that goes both ways.
+class Gauge {
+ public:
+  void add(std::int64_t amount = 1) { set(value() + amount); }
+  void sub(std::int64_t amount = 1) { set(value() - amount); }
+  void set(std::int64_t value) { value_.store(value, std::memory_order_relaxed); }
+  [[nodiscard]] std::int64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::int64_t> value_{0};
+};
+
+// Durations in buckets that suit a connect and a request alike.
+class Histogram {
+ public:
+  struct Bound {
+    Duration upper;
+    std::string_view seconds;
+  };
+  static constexpr std::array kBounds = {
+      Bound{std::chrono::microseconds(500), "0.0005"},
+      Bound{std::chrono::milliseconds(1), "0.001"},
+      Bound{std::chrono::microseconds(2500), "0.0025"},
+      Bound{std::chrono::milliseconds(5), "0.005"},
+      Bound{std::chrono::milliseconds(10), "0.01"},
+      Bound{std::chrono::milliseconds(25), "0.025"},
+      Bound{std::chrono::milliseconds(50), "0.05"},
+      Bound{std::chrono::milliseconds(100), "0.1"},
+      Bound{std::chrono::milliseconds(250), "0.25"},
+      Bound{std::chrono::milliseconds(500), "0.5"},
+      Bound{std::chrono::seconds(1), "1"},
+      Bound{std::chrono::milliseconds(2500), "2.5"},
+      Bound{std::chrono::seconds(5), "5"},
+      Bound{std::chrono::seconds(10), "10"},
+      Bound{std::chrono::seconds(30), "30"},
+  };
+  static constexpr std::size_t kBuckets = kBounds.size() + 1;  // the last one has no bound
+
+  void observe(Duration duration);
+  [[nodiscard]] std::uint64_t bucket(std::size_t index) const { return buckets_[index].value(); }
+  [[nodiscard]] std::uint64_t nanoseconds() const { return nanoseconds_.value(); }
+
+ private:
+  std::array<Counter, kBuckets> buckets_;
+  Counter nanoseconds_;
+};
+
+// The label `method`: what kind of request it was, a set that clients cannot grow.
+enum class MethodKind : std::uint8_t { kConnect, kOther, kNone };
+inline constexpr std::array<std::string_view, 3> kMethodKinds = {"CONNECT", "other", "none"};
+inline constexpr std::array<std::string_view, 3> kVerdicts = {"ALLOW", "DENY", "REPORT"};
+
+// One worker's numbers. Written by that worker's thread only.
+struct alignas(64) WorkerMetrics {
+  // Counts an event: its verdict, reason, octets and durations. A tunnel counts as a request when
+  // it opens, and its octets when it closes.
+  void count(const Record& record);
+
+  [[nodiscard]] const Counter& requests(Verdict verdict, Reason reason, MethodKind kind) const {
+    return requests_[request_index(verdict, reason, kind)];
+  }
+
+  Counter connections;     // accepted from clients
+  Gauge connections_open;  // of clients
+  Gauge tunnels_open;      // between kOpen and kClose; count() keeps it
+  Counter bytes_in;        // from clients
+  Counter bytes_out;       // to clients
+  Counter dns_queries;     // asked of a server
+  Counter dns_cache_hits;
+  Counter dns_failures;
+  Counter origin_connections;  // dialed and connected
+  Counter origin_reuses;       // requests that went over a kept origin connection
+  Gauge accept_paused;         // 1 while this worker accepts nothing for want of descriptors
+  Counter accept_pauses;
+  Counter out_of_memory;  // allocations that failed and were survived
+  Counter log_events;     // queued
+  Counter log_queued_bytes;
+  Counter log_dropped;  // events of requests that were let pass
+  Counter log_folded;   // refusals that stand in another's event
+  Counter log_refusals_waited;
+  Counter log_refusals_unanswered;
+  Histogram connect_duration;
+  Histogram request_duration;  // of kRequest events; tunnels last as long as they like
+
+ private:
+  static constexpr std::size_t request_index(Verdict verdict, Reason reason, MethodKind kind) {
+    return (static_cast<std::size_t>(verdict) * kReasons.size() +
+            static_cast<std::size_t>(reason)) *
+               kMethodKinds.size() +
+           static_cast<std::size_t>(kind);
+  }
+  std::array<Counter, kVerdicts.size() * kReasons.size() * kMethodKinds.size()> requests_;
+};
+
+// Written by the thread that loads policies.
+struct alignas(64) PolicyMetrics {
+  Gauge generation;               // of the policy in force; 0: there was never one
+  Gauge entries;                  // of the policy in force
+  Gauge loaded_at;                // of the policy in force, seconds since the epoch
+  Gauge last_reload_succeeded{};  // 1 or 0
+  Counter reloads_succeeded;
+  Counter reloads_failed;
+};
+
+// Written by the log writer's threads.
+struct alignas(64) LogMetrics {
+  Counter written_bytes;
+  Counter write_errors;  // writes, and openings, that failed
+  Counter syncs;         // of the file to its disk
+  Counter sync_errors;
+};
+
+struct BuildInfo {
+  std::string version;
+  std::string revision;
+};
+
+enum class Exposition : std::uint8_t { kPrometheus, kOpenMetrics };
+
+// The content type of each (Prometheus exposition formats 0.0.4, OpenMetrics 1.0.0).
+[[nodiscard]] std::string_view content_type(Exposition exposition);
+
+class Metrics {
+ public:
+  Metrics(std::size_t workers, BuildInfo build);
+
+  [[nodiscard]] std::size_t workers() const { return workers_.size(); }
+  [[nodiscard]] WorkerMetrics& worker(std::size_t index) { return *workers_[index]; }
+  [[nodiscard]] PolicyMetrics& policy() { return policy_; }
+  [[nodiscard]] LogMetrics& log() { return log_; }
+  [[nodiscard]] const BuildInfo& build() const { return build_; }
+
+  // Everything as text, the workers added up. Any thread.
+  [[nodiscard]] std::string exposition(Exposition exposition, const ProcessStats& process) const;
+
+ private:
+  BuildInfo build_;
+  std::vector<std::unique_ptr<WorkerMetrics>> workers_;
+  PolicyMetrics policy_;
+  LogMetrics log_;
+};
+
+}  // namespace ebbgate::observe
