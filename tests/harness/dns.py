@@ -31,8 +31,10 @@ class DnsServer:
         self._udp, self._tcp = self._bind(address, port)
         self.address, self.port = self._udp.getsockname()
         self._stopped = False
-        for work in (self._serve_udp, self._serve_tcp):
-            threading.Thread(target=work, daemon=True).start()
+        self._threads = [threading.Thread(target=work, daemon=True)
+                         for work in (self._serve_udp, self._serve_tcp)]
+        for thread in self._threads:
+            thread.start()
 
     @staticmethod
     def _bind(address, port):
@@ -63,10 +65,13 @@ class DnsServer:
         self._stopped = True
         for sock in (self._udp, self._tcp):
             try:
-                sock.shutdown(socket.SHUT_RDWR)
+                sock.shutdown(socket.SHUT_RDWR)  # wakes its thread
             except OSError:
-                pass
-            sock.close()
+                pass  # Linux wakes a UDP socket, and says ENOTCONN all the same
+        for thread in self._threads:
+            thread.join()
+        self._udp.close()
+        self._tcp.close()
 
     def __enter__(self):
         return self
@@ -95,6 +100,8 @@ class DnsServer:
                 query, peer = self._udp.recvfrom(4096)
             except OSError:
                 return
+            if self._stopped or len(query) < 12:
+                continue
             threading.Thread(target=self._reply_udp, args=(query, peer), daemon=True).start()
 
     def _reply_udp(self, query, peer):
