@@ -69,6 +69,11 @@ TEST(Cidr, ContainsByFamilyAndPrefix) {
   EXPECT_FALSE(Cidr::parse("2001:db8::/33")->contains(*IpAddress::parse("2001:db8:8000::")));
   EXPECT_TRUE(Cidr::parse("0.0.0.0/0")->contains(*IpAddress::parse("203.0.113.9")));
   EXPECT_EQ(Cidr::parse("192.0.2.1")->str(), "192.0.2.1/32");
+  EXPECT_EQ(Cidr::of(*IpAddress::parse("10.1.255.3"), 15).str(), "10.0.0.0/15");
+  EXPECT_EQ(Cidr::of(*IpAddress::parse("10.1.2.3"), 0).str(), "0.0.0.0/0");
+  EXPECT_EQ(Cidr::of(*IpAddress::parse("10.1.2.3"), 32).str(), "10.1.2.3/32");
+  EXPECT_EQ(Cidr::of(*IpAddress::parse("2001:db8:ffff::1"), 37).str(), "2001:db8:f800::/37");
+  EXPECT_EQ(Cidr::of(*IpAddress::parse("2001:db8::1"), 128).str(), "2001:db8::1/128");
   for (const std::string_view bad : {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08",
                                      "10.0.0.0/-1", "10.0.0/8", "2001:db8::/129", "/8", ""}) {
     EXPECT_FALSE(Cidr::parse(bad)) << bad;

@@ -128,6 +128,20 @@ std::optional<Cidr> Cidr::parse(std::string_view text) {
 
 Cidr Cidr::of(const IpAddress& address) { return {address, address.is_v4() ? 32U : 128U}; }
 
+Cidr Cidr::of(const IpAddress& address, unsigned prefix) {
+  const unsigned from = wide(address, prefix);
+  auto bytes = address.bytes();
+  for (unsigned i = from / 8; i < 16; ++i) {
+    const unsigned kept = i == from / 8 ? from % 8 : 0;
+    bytes[i] = static_cast<std::uint8_t>(bytes[i] & (0xff00U >> kept));
+  }
+  if (address.is_v6()) return {IpAddress::v6(bytes), prefix};
+  const std::uint32_t quad = static_cast<std::uint32_t>(bytes[12]) << 24 |
+                             static_cast<std::uint32_t>(bytes[13]) << 16 |
+                             static_cast<std::uint32_t>(bytes[14]) << 8 | bytes[15];
+  return {IpAddress::v4(quad), prefix};
+}
+
 bool Cidr::contains(const IpAddress& address) const {
   return address.is_v4() == network_.is_v4() &&
          same_prefix(address.bytes(), network_.bytes(), wide(network_, prefix_));

@@ -48,6 +48,8 @@ class Cidr {
   // set are an error: `10.1.2.3/8` is a typing mistake more often than a block.
   [[nodiscard]] static std::optional<Cidr> parse(std::string_view text);
   [[nodiscard]] static Cidr of(const IpAddress& address);  // that address only
+  // The block of that prefix length that holds the address; 0–32 or 0–128.
+  [[nodiscard]] static Cidr of(const IpAddress& address, unsigned prefix);
 
   [[nodiscard]] bool contains(const IpAddress& address) const;
   [[nodiscard]] bool contains(const Cidr& other) const;

@@ -4,7 +4,6 @@
 
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -50,7 +49,7 @@ class AddressGuard {
 
 struct AddressJudgement {
   Reason reason = Reason::kForbiddenAddress;  // kAllowed: dial it
-  std::string what;                           // for the record: what kind of address it is
+  std::string_view what = {};                 // what forbids it; a literal of the program
   std::optional<PatternId> denied_by;         // the deny entry whose block holds it
   AdmissionSet admissions;                    // those of the decision that admit this address
 };

@@ -66,7 +66,7 @@ class AdmissionSet {
 struct Decision {
   Verdict verdict = Verdict::kDeny;
   Reason reason = Reason::kNotAllowed;  // of a REPORT: what would have refused it
-  std::optional<PatternId> pattern;     // that allowed or denied it; of several the most specific
+  std::optional<PatternId> pattern;     // that decided, the most specific; else the nearest miss
   bool reports_only = false;            // relaxable reasons are recorded, not enforced
   AdmissionSet admissions;              // empty for DENY; default terms where only reported
 };

@@ -27,7 +27,7 @@ struct SubjectRule {
   std::optional<std::string> pod_namespace;  // the next two need it
   std::optional<std::string> service_account;
   std::vector<std::pair<std::string, std::string>> pod_labels;  // all of them
-  Position position;
+  Position position = {};
 
   bool operator==(const SubjectRule&) const = default;
 };
@@ -53,7 +53,7 @@ struct Entry {
   std::string owner;
   std::string reason;
   std::string ticket;
-  Position position;
+  Position position = {};
 
   bool operator==(const Entry&) const = default;
 };
@@ -65,7 +65,7 @@ struct Document {
   Mode mode = Mode::kEnforce;
   std::vector<Entry> allow;
   std::vector<Entry> deny;
-  Position position;
+  Position position = {};
 
   bool operator==(const Document&) const = default;
 };

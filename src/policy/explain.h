@@ -29,11 +29,13 @@ struct Explanation {
   Decision decision;
   std::vector<Step> steps;
   std::optional<NearMiss> nearest;
-  std::string fix;  // the exact pattern that would allow it, or what to change; empty if allowed
+  std::string fix;   // what to change, a clause; empty where it is allowed
+  std::string line;  // the pattern that would allow it: a line of a list, an element of `hosts`
 };
 
 // What a denial can say at little cost: only entries that the lookup itself meets (another port,
-// another subject, expired, the parent or the apex of the name).
+// method or path, expired, the parent or the apex of the name). It tells a client nothing of what
+// others may do.
 [[nodiscard]] std::optional<NearMiss> near_miss(const Policy& policy, const Subject& subject,
                                                 const Request& request, WallTime now);
 

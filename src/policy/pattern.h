@@ -66,10 +66,6 @@ class Pattern {
   // definition that the compiled index is tested against.
   [[nodiscard]] bool matches(const Host& host) const;
 
-  // Whether every host and port that `other` matches is matched by this one, where a pattern
-  // without ports stands for the same ports in both.
-  [[nodiscard]] bool covers(const Pattern& other) const;
-
   // The canonical text, which parses to an equal pattern.
   [[nodiscard]] std::string str() const;
 

@@ -26,7 +26,7 @@ struct Terms {
   SniRule sni = SniRule::kRequire;
   TlsRule tls = TlsRule::kRequire;
   EchRule ech = EchRule::kAllow;
-  std::vector<Cidr> addresses;
+  std::vector<Cidr> addresses = {};
   bool operator==(const Terms&) const = default;
 };
 
@@ -40,7 +40,7 @@ inline constexpr TermsId kDefaultTerms{0};  // those of an entry that says nothi
 struct Citation {
   std::string_view document;
   std::string_view file;
-  Position position;
+  Position position = {};
   bool denies = false;
   std::string pattern;  // its canonical text
   const Entry* entry = nullptr;

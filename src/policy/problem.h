@@ -24,9 +24,9 @@ enum class Severity : std::uint8_t { kWarning, kError };
 struct PolicyProblem {
   Severity severity = Severity::kError;
   std::string file;
-  Position position;
-  std::string message;  // a sentence without its full stop; shows bytes of the file escaped
-  std::string fix;      // what to do about it, an imperative; may be empty
+  Position position = {};
+  std::string message;   // a sentence without its full stop; shows bytes of the file escaped
+  std::string fix = {};  // what to do about it, an imperative; may be empty
 
   bool operator==(const PolicyProblem&) const = default;
 };

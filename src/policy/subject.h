@@ -31,4 +31,7 @@ struct Subject {
 // Whether the subject has all that the rule asks for. An IPv4-mapped address counts as IPv4.
 [[nodiscard]] bool matches(const SubjectRule& rule, const Subject& subject);
 
+// Whether the document is about the subject: one of its subjects matches, or it names none.
+[[nodiscard]] bool concerns(const Document& document, const Subject& subject);
+
 }  // namespace ebbgate::policy

@@ -1,0 +1,273 @@
+#include "policy/explain.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "base/escape.h"
+#include "policy/detail/evaluate.h"
+#include "policy/detail/public_suffix.h"
+
+namespace ebbgate::policy {
+namespace {
+
+using detail::Fit;
+using detail::Rule;
+
+std::string quoted(std::string_view text) {
+  return "`" + std::string(text) + "`";
+}
+
+std::string cited(const Citation& citation) {
+  return quoted(citation.pattern) + " (" + citation.where() + ")";
+}
+
+std::string joined(std::span<const std::string> words) {
+  std::string text;
+  for (const std::string& each : words) text += (text.empty() ? "" : ", ") + each;
+  return text;
+}
+
+// The ports on which a pattern counts, for people: "443, 8000-8010".
+std::string ports_of(const Policy& policy, PatternId id) {
+  const Rule& rule = policy.index().rule(id);
+  const std::size_t place = policy.index().place(id);
+  if (rule.entry->hosts.has_ports(place)) return rule.entry->hosts.ports(place).str();
+  std::vector<std::string> ranges;
+  for (const PortRange& range : rule.ports) ranges.push_back(range.str());
+  return joined(ranges);
+}
+
+// RFC 3339 in UTC, to the second.
+std::string str(WallTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const auto day = std::chrono::floor<std::chrono::days>(seconds);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(seconds - day);
+  char text[40];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  return text;
+}
+
+std::string limits_of(const Entry& entry, const Request& request) {
+  if (request.visibility == Visibility::kOpaque) {
+    return "limits methods or paths, which an opaque tunnel does not show";
+  }
+  std::string text = "allows";
+  if (!entry.methods.empty()) text += " " + joined(entry.methods);
+  if (!entry.paths.empty()) text += " below " + joined(entry.paths);
+  return text + " only";
+}
+
+std::string why_not(const Policy& policy, PatternId id, Fit fit, const Request& request) {
+  const Citation citation = policy.cite(id);
+  switch (fit) {
+    case Fit::kOtherSubject:
+      return cited(citation) + " allows it, but not to this client";
+    case Fit::kApart:
+      return cited(citation) + " allows the name, but not this request";
+    case Fit::kOtherPort:
+      return cited(citation) + " allows it on " + ports_of(policy, id) + ", not " +
+             std::to_string(request.port.value());
+    case Fit::kOtherRequest:
+      return cited(citation) + " " + limits_of(*citation.entry, request);
+    case Fit::kExpired:
+      return cited(citation) + " allowed it until " + str(*citation.entry->expires);
+    case Fit::kFits:
+      break;
+  }
+  return cited(citation) + " allows it";
+}
+
+// An allow pattern whose name is the asked one or above it, but which is of the other kind: the
+// exact name of a parent, or `*.` before the name itself.
+std::optional<NearMiss> other_kind(const Policy& policy, const Subject& subject,
+                                   const Request& request) {
+  const Hostname* name = request.host.name();
+  if (name == nullptr) return std::nullopt;
+  const detail::PatternIndex& index = policy.index();
+  std::optional<NearMiss> found;
+  index.visit_suffixes(name->view(), [&](PatternId id, bool is_whole) {
+    const Rule& rule = index.rule(id);
+    const PatternKind kind = rule.entry->hosts.kind(index.place(id));
+    const bool is_other_kind = kind == (is_whole ? PatternKind::kBelow : PatternKind::kName);
+    if (rule.denies || !is_other_kind) return true;
+    if (!concerns(policy.documents()[rule.document], subject)) return true;
+    Citation citation = policy.cite(id);
+    std::string text = cited(citation) + (is_whole ? " is for the names below it, not for itself"
+                                                   : " is that name only, not what is below it");
+    found = NearMiss{std::move(citation), std::move(text)};  // the last is the longest
+    return true;
+  });
+  return found;
+}
+
+// The longest suffix of whole labels that both have; empty where there is none.
+std::string_view common_suffix(std::string_view a, std::string_view b) {
+  std::size_t common = 0;
+  std::size_t length = 0;
+  while (length < a.size() && length < b.size() &&
+         a[a.size() - 1 - length] == b[b.size() - 1 - length]) {
+    ++length;
+    const bool a_ends = length == a.size() || a[a.size() - 1 - length] == '.';
+    const bool b_ends = length == b.size() || b[b.size() - 1 - length] == '.';
+    if (a_ends && b_ends) common = length;
+  }
+  return a.substr(a.size() - common);
+}
+
+// The allowed name that has most labels in common with the asked one, if they may have one owner.
+std::optional<NearMiss> sibling(const Policy& policy, const Subject& subject,
+                                const Request& request) {
+  const Hostname* name = request.host.name();
+  if (name == nullptr) return std::nullopt;
+  std::optional<PatternId> best;
+  std::string_view shared;
+  for (const Rule& rule : policy.rules()) {
+    if (rule.denies || !concerns(policy.documents()[rule.document], subject)) continue;
+    const PatternList& hosts = rule.entry->hosts;
+    for (std::size_t i = 0; i < hosts.size(); ++i) {
+      if (hosts.kind(i) == PatternKind::kAddresses) continue;
+      const std::string_view common = common_suffix(name->view(), hosts.key(i));
+      if (common.size() > shared.size() && common.contains('.')) {
+        shared = common;
+        best = PatternId{rule.first_pattern + static_cast<std::uint32_t>(i)};
+      }
+    }
+  }
+  if (!best || detail::is_public_suffix(shared)) return std::nullopt;
+  Citation citation = policy.cite(*best);
+  std::string text = cited(citation) + " is the nearest name that is allowed";
+  return NearMiss{std::move(citation), std::move(text)};
+}
+
+// What the lookup met on its way.
+struct Met {
+  std::vector<std::pair<PatternId, Fit>> all;
+
+  [[nodiscard]] std::optional<PatternId> nearest(const Policy& policy, Fit fit) const {
+    detail::MostSpecific best(policy.index());
+    for (const auto& [id, how] : all) {
+      if (how == fit && !policy.index().rule(id).denies) best.consider(id);
+    }
+    return best.get();
+  }
+};
+
+std::optional<NearMiss> nearest_met(const Policy& policy, const Met& met, const Request& request,
+                                    std::span<const Fit> fits) {
+  for (const Fit fit : fits) {
+    if (const auto id = met.nearest(policy, fit)) {
+      return NearMiss{policy.cite(*id), why_not(policy, *id, fit, request)};
+    }
+  }
+  return std::nullopt;
+}
+
+constexpr std::array kNear = {Fit::kExpired, Fit::kOtherRequest, Fit::kOtherPort, Fit::kApart};
+constexpr std::array kFar = {Fit::kOtherSubject};
+
+Step subject_step(const Policy& policy, const Subject& subject) {
+  Step step{.name = "subject", .text = {}, .matched = {}};
+  std::vector<std::string> names;
+  for (const Document& document : policy.documents()) {
+    if (concerns(document, subject)) names.push_back(document.name);
+  }
+  const std::string who = subject.address ? subject.address->str() : "a client without an address";
+  if (names.empty()) {
+    step.outcome = Outcome::kRefused;
+    step.text = "no document is about " + who;
+  } else {
+    step.text = std::to_string(names.size()) + " of " + std::to_string(policy.documents().size()) +
+                " documents are about " + who;
+    constexpr std::size_t kNamed = 5;
+    if (names.size() <= kNamed) step.text += ": " + joined(names);
+  }
+  return step;
+}
+
+Step deny_step(const Policy& policy, const Decision& decision) {
+  Step step{.name = "deny", .text = "no deny entry names it", .matched = {}};
+  if (decision.reason == Reason::kDeniedByRule) {
+    step.outcome = Outcome::kRefused;
+    step.matched = policy.cite(*decision.pattern);
+    step.text = cited(*step.matched) + " denies it, and deny wins over allow";
+  }
+  return step;
+}
+
+Step allow_step(const Policy& policy, const Decision& decision) {
+  Step step{.name = "allow", .text = {}, .matched = {}};
+  if (decision.reason == Reason::kDeniedByRule) {
+    step.outcome = Outcome::kNotReached;
+    step.text = "not asked";
+  } else if (decision.reason == Reason::kAllowed) {
+    step.matched = policy.cite(*decision.pattern);
+    step.text = cited(*step.matched) + " allows it";
+  } else {
+    step.outcome = Outcome::kRefused;
+    step.text = info(decision.reason).summary;
+  }
+  return step;
+}
+
+// The pattern that allows exactly this host, with its port where the default ports lack it.
+std::string line_for(const Policy& policy, const Request& request) {
+  const bool is_default =
+      std::ranges::any_of(policy.settings().default_ports,
+                          [&](const PortRange& range) { return range.contains(request.port); });
+  const IpAddress* address = request.host.address();
+  if (is_default) return address != nullptr ? address->str() : request.host.str();
+  return request.host.str() + ":" + std::to_string(request.port.value());
+}
+
+}  // namespace
+
+std::optional<NearMiss> near_miss(const Policy& policy, const Subject& subject,
+                                  const Request& request, WallTime now) {
+  Met met;
+  (void)detail::evaluate(policy, subject, request, now,
+                         [&](PatternId id, Fit fit) { met.all.emplace_back(id, fit); });
+  if (auto near = nearest_met(policy, met, request, kNear)) return near;
+  return other_kind(policy, subject, request);
+}
+
+Explanation explain(const Policy& policy, const Subject& subject, const Request& request,
+                    WallTime now) {
+  Met met;
+  Explanation out{
+      .decision = detail::evaluate(policy, subject, request, now,
+                                   [&](PatternId id, Fit fit) { met.all.emplace_back(id, fit); }),
+      .steps = {},
+      .nearest = {},
+      .fix = {},
+      .line = {}};
+  const Reason reason = out.decision.reason;
+  out.steps = {subject_step(policy, subject), deny_step(policy, out.decision),
+               allow_step(policy, out.decision)};
+  if (out.decision.verdict == Verdict::kReport) {
+    out.steps.push_back({.name = "mode",
+                         .text = "every document about the client only reports, so it passes",
+                         .matched = {}});
+  }
+  if (reason == Reason::kAllowed) return out;
+  if (reason == Reason::kDeniedByRule) {
+    out.fix = "remove or narrow " + cited(*out.steps[1].matched);
+    return out;
+  }
+  out.nearest = nearest_met(policy, met, request, kNear);
+  if (!out.nearest) out.nearest = other_kind(policy, subject, request);
+  if (!out.nearest) out.nearest = nearest_met(policy, met, request, kFar);
+  if (!out.nearest) out.nearest = sibling(policy, subject, request);
+  out.line = line_for(policy, request);
+  out.fix = reason == Reason::kExpired
+                ? "move `expires` of " + cited(out.nearest->citation) + ", or add " +
+                      quoted(out.line) + " to the hosts of another allow entry"
+                : "add " + quoted(out.line) + " to the hosts of an allow entry";
+  return out;
+}
+
+}  // namespace ebbgate::policy
