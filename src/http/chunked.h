@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/result.h"
@@ -44,7 +45,11 @@ class ChunkedReader {
   static constexpr std::size_t kMaxTrailers = 16384;  // octets of all trailer fields
 
  private:
-  enum class At : std::uint8_t { kSize, kData, kDataEnd, kTrailers, kDone };
+  enum class At : std::uint8_t { kSize, kSizeEnd, kData, kDataEnd, kTrailers, kDone };
+
+  [[nodiscard]] Result<std::optional<std::string_view>> line(std::string_view input) const;
+  [[nodiscard]] Result<std::size_t> size_line(std::string_view text);
+  [[nodiscard]] Result<bool> trailer_line(std::string_view text);
 
   Output output_;
   Blame blame_;

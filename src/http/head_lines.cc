@@ -5,7 +5,7 @@
 namespace ebbgate::http {
 
 HeadLines::Found HeadLines::next(std::string_view buffered, const HeadLimits& limits) {
-  const bool over = buffered.size() > limits.octets;
+  const bool over = buffered.size() >= limits.octets;
   const std::string_view head = buffered.substr(0, limits.octets);
   const void* found = scanned_ < head.size()
                           ? std::memchr(head.data() + scanned_, '\n', head.size() - scanned_)

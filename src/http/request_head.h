@@ -79,12 +79,16 @@ class RequestReader {
   // become a request is refused as soon as it is seen, not only at the head's end.
   [[nodiscard]] Result<std::size_t> read(std::string_view buffered);
 
-  // Good until the next call of read().
+  // Good until the next call of read(). After a refusal it has what was read until then, for the
+  // log only: method_name() and target_text() may be empty, and nothing else in it is to be
+  // trusted.
   [[nodiscard]] const RequestHead& head() const { return head_; }
   [[nodiscard]] RequestHead take() { return std::move(head_); }
 
  private:
   enum class At : std::uint8_t { kStart, kRequestLine, kFields };
+  void begin();
+  [[nodiscard]] Result<std::size_t> read_lines(std::string_view buffered);
   [[nodiscard]] Result<void> request_line(std::string_view line, std::string_view buffered);
 
   HeadLimits limits_;
