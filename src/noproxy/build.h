@@ -1,0 +1,37 @@
+// Builds the NO_PROXY value of a cluster (semantics 9) in the portable form (semantics 8): facts
+// about its network come in, one list that every client reads alike comes out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hostname.h"
+#include "base/ip.h"
+#include "base/result.h"
+
+namespace ebbgate::noproxy {
+
+struct ClusterFacts {
+  std::vector<Cidr> vpc_cidrs;  // secondary and peered ones too
+  std::optional<Cidr> service_cidr;
+  std::optional<Hostname> cluster_endpoint;  // the API server's own name
+  std::string region;                        // such as `eu-west-2`; needed for vpc_endpoints
+  std::vector<std::string> vpc_endpoints;    // those that exist, such as `s3`, `ecr.api`
+  std::vector<std::string> extras;           // further entries, taken as they are
+};
+
+// The entries in order, each once.
+// Error: kMalformedRequest for a region or a VPC endpoint that private_names does not know.
+[[nodiscard]] Result<std::vector<std::string>> build_entries(const ClusterFacts& facts);
+
+// The value of the two variables, NO_PROXY and no_proxy, which have to be set alike.
+[[nodiscard]] std::string join(const std::vector<std::string>& entries);
+
+// What -Dhttp.nonProxyHosts says the same with: `*.` before a name that has a dot in front, blocks
+// by their octets (`10.64.*`), at most 256 of them for one block; IPv6 blocks have no form there
+// and are left out, and so are IPv4 blocks longer than /24.
+[[nodiscard]] std::string java_non_proxy_hosts(const std::vector<std::string>& entries);
+
+}  // namespace ebbgate::noproxy
