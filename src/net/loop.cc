@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <string>
 
 namespace ebbgate::net {
@@ -130,7 +131,6 @@ void Loop::close(Channel& channel) {
   // Closing takes the descriptor out of epoll, too. Should a copy of it live on in a child between
   // fork and exec, late events find a newer generation and are dropped.
   ::close(give_up(channel));
-  if (on_descriptor_freed) on_descriptor_freed();
 }
 
 void Loop::again_soon(Channel& channel, std::uint32_t events) {
@@ -179,7 +179,12 @@ void Loop::dispatch(std::uint32_t index, std::uint32_t generation, std::uint32_t
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) channel.may_write = true;
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) channel.peer_is_done = true;
   budget_ = kCompletionsPerResume;
-  if (channel.handler != nullptr) channel.handler(channel, events);
+  if (channel.handler == nullptr) return;
+  try {
+    channel.handler(channel, events);
+  } catch (const std::bad_alloc&) {
+    if (on_out_of_memory) on_out_of_memory();
+  }
 }
 
 void Loop::run_ready() {

@@ -118,8 +118,8 @@ class Loop {
   void give_up_on_everything();
   [[nodiscard]] bool is_giving_up() const { return is_giving_up_; }
 
-  // Called when a descriptor was closed: who had run out of them can go on.
-  std::function<void()> on_descriptor_freed;
+  // Called when a handler gave up for want of memory; what it served is left as it was.
+  std::function<void()> on_out_of_memory;
 
   static constexpr std::uint32_t kEdges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -181,7 +182,12 @@ RelaySet::Step RelaySet::copy(Tunnel& tunnel, Side from) {
     }
   }
   if (sent < count) {
-    direction.unsent = std::make_unique<std::string>(buffer_.data() + sent, count - sent);
+    try {
+      direction.unsent = std::make_unique<std::string>(buffer_.data() + sent, count - sent);
+    } catch (const std::bad_alloc&) {  // what was read is lost, and so is the tunnel
+      cut(tunnel, Reason::kOverCapacity);
+      return Step::kEnded;
+    }
   }
   return Step::kMoved;
 }

@@ -21,17 +21,17 @@ class Signal {
         : signal_(&signal), wait_(*signal.loop_), deadline_(deadline) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> frame) {
-      signal_->waits_.push_back(&wait_);
+      signal_->waiters_.push_back(this);
       wait_.begin(frame, deadline_);
     }
     Wait::End await_resume() {
-      // Who timed out is still in the list; who was notified is not, and the signal may be gone.
-      if (wait_.end() != Wait::End::kHappened) std::erase(signal_->waits_, &wait_);
+      if (signal_ != nullptr) std::erase(signal_->waiters_, this);
       return wait_.end();
     }
 
    private:
-    Signal* signal_;
+    friend class Signal;
+    Signal* signal_;  // null once notified: the signal may be gone before this is resumed
     Wait wait_;
     Deadline deadline_;
   };
@@ -41,14 +41,17 @@ class Signal {
 
   // Ends all waits that have begun; later ones wait for the next call.
   void notify_all() {
-    for (Wait* wait : waits_) wait->finish(Wait::End::kHappened);
-    waits_.clear();
+    for (Awaiter* waiter : waiters_) {
+      waiter->signal_ = nullptr;
+      waiter->wait_.finish(Wait::End::kHappened);
+    }
+    waiters_.clear();
   }
-  [[nodiscard]] bool has_waiters() const { return !waits_.empty(); }
+  [[nodiscard]] bool has_waiters() const { return !waiters_.empty(); }
 
  private:
   Loop* loop_;
-  std::vector<Wait*> waits_;
+  std::vector<Awaiter*> waiters_;
 };
 
 }  // namespace ebbgate::net

@@ -83,11 +83,10 @@ bool StreamOp::attempt_read() {
     return true;
   }
   const auto count = static_cast<std::size_t>(got);
-  // A short read has emptied the socket, and whatever comes later is reported by epoll: the read
-  // that would only say "would block" is saved. An end that was reported already still waits.
-  if (count > 0 && count < size_ && channel.is_registered && !channel.peer_is_done) {
-    channel.may_read = false;
-  }
+  // A short read has emptied the socket, and whatever comes later epoll will report, be it when the
+  // socket is registered: the read that would only say "would block" is saved. An end that was
+  // reported already still waits.
+  if (count > 0 && count < size_ && !channel.peer_is_done) channel.may_read = false;
   result_ = count;
   return true;
 }
@@ -111,6 +110,8 @@ bool StreamOp::attempt_write() {
 }
 
 bool StreamOp::attempt_connect() {
+  // Writable and not broken is connected; only the other case needs the kernel's word.
+  if (!stream_->channel_->peer_is_done) return true;
   int error = 0;
   socklen_t size = sizeof error;
   ::getsockopt(stream_->channel_->fd, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -123,6 +124,8 @@ bool StreamOp::await_ready() { return stream_->loop().may_complete_now() && atte
 bool StreamOp::await_suspend(std::coroutine_handle<> frame) {
   Loop& loop = stream_->loop();
   Channel& channel = *stream_->channel_;
+  // Nobody has looked yet: registering reports what is there.
+  if (kind_ == Kind::kReadable && !channel.is_registered) channel.may_read = false;
   if (!loop.watch(channel)) {
     result_ = std::unexpected(std::errc(errno));
     return false;
@@ -182,7 +185,9 @@ void Stream::adopt() {
 void Stream::on_ready(Channel& channel, std::uint32_t /*events*/) {
   auto& self = *static_cast<Stream*>(channel.owner);
   const auto serve = [](detail::StreamOp*& place) {
-    if (place == nullptr || !place->attempt()) return;
+    // A wait that has timed out in this turn must not take octets that nobody will see.
+    if (place == nullptr || place->wait_.end() != Wait::End::kPending) return;
+    if (!place->attempt()) return;
     detail::StreamOp& op = *std::exchange(place, nullptr);
     op.wait_.finish(Wait::End::kHappened);
   };
@@ -208,6 +213,12 @@ Task<IoResult<Stream>> Stream::connect(Loop& loop, Endpoint to, Deadline deadlin
     if (!connected) co_return std::unexpected(connected.error());
   }
   co_return stream;
+}
+
+void Stream::cancel() {
+  for (detail::StreamOp** place : {&reader_, &writer_}) {
+    if (*place != nullptr) std::exchange(*place, nullptr)->wait_.finish(Wait::End::kStopped);
+  }
 }
 
 void Stream::shutdown_write() { ::shutdown(channel_->fd, SHUT_WR); }

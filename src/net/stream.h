@@ -99,6 +99,9 @@ class Stream {
             then == Then::kMore ? MSG_MORE : 0, deadline};
   }
 
+  // Ends what is being waited for on this stream with operation_canceled.
+  void cancel();
+
   void shutdown_write();
   void close();
   // Closing sends a reset, which tells the other side that the stream was cut and not finished.

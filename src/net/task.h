@@ -43,7 +43,7 @@ template <typename T>
 struct TaskPromise final : TaskPromiseBase {
   std::optional<T> value;
   [[nodiscard]] Task<T> get_return_object();
-  template <typename U>
+  template <typename U = T>
   void return_value(U&& result) {
     value.emplace(std::forward<U>(result));
   }

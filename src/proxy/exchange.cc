@@ -1,0 +1,173 @@
+#include "proxy/exchange.h"
+
+#include <array>
+#include <utility>
+
+#include "http/answer.h"
+
+namespace ebbgate::proxy {
+namespace {
+
+constexpr Duration kLinger = std::chrono::seconds(2);  // semantics 4
+constexpr std::size_t kLingerOctets = 64 * 1024;
+
+observe::SquidResult squid_result(const Exchange& exchange, Reason reason) {
+  if (exchange.method.empty()) return observe::SquidResult::kNone;
+  if (is_refusal(reason)) {
+    return reason == Reason::kMalformedRequest ? observe::SquidResult::kNone
+                                               : observe::SquidResult::kDenied;
+  }
+  const bool is_whole = reason == Reason::kAllowed || reason == Reason::kOriginClosed;
+  if (exchange.is_connect) {
+    return is_whole ? observe::SquidResult::kTunnel : observe::SquidResult::kTunnelAborted;
+  }
+  return is_whole ? observe::SquidResult::kMiss : observe::SquidResult::kMissAborted;
+}
+
+}  // namespace
+
+void note_head(Exchange& exchange, const http::RequestHead& head) {
+  exchange.method = head.method_name();
+  exchange.target = head.target_text();
+  exchange.is_connect = head.method == http::Method::kConnect;
+  exchange.without_body = head.method == http::Method::kHead;
+  exchange.prefers_json = http::wants_json(head);
+}
+
+bool is_refusal(Reason reason) {
+  switch (reason) {
+    case Reason::kAllowed:
+    case Reason::kDnsFailed:
+    case Reason::kConnectFailed:
+    case Reason::kTimedOut:
+    case Reason::kOriginInvalid:
+    case Reason::kClientClosed:
+    case Reason::kOriginClosed:
+    case Reason::kIdleTimeout:
+    case Reason::kTunnelTimeout:
+    case Reason::kPolicyChanged:
+    case Reason::kInternal:
+      return false;
+    default:
+      return true;
+  }
+}
+
+observe::Record record_of(const Exchange& exchange, observe::Phase phase, Reason reason,
+                          std::string_view detail, RecordTexts& texts) {
+  const Client& client = exchange.client;
+  const Worker& worker = client.worker;
+  observe::Record record;
+  record.time = worker.shared.clock.wall();
+  record.id = exchange.id.view();
+  record.phase = phase;
+  record.client = client.address.address;
+  record.vpc_endpoint = client.vpc_endpoint;
+  record.listener = worker.listener_name(client.listener);
+  if (client.subject.address) {
+    texts.subject = client.subject.address->str();
+    record.subject = {.kind = "address", .name = texts.subject, .name_space = {}};
+  }
+  record.method = exchange.method;
+  record.target = exchange.target;
+  if (exchange.asked) {
+    texts.host = exchange.asked->host.str();
+    record.host = texts.host;
+    record.port = exchange.asked->port.value();
+  }
+  record.sni = exchange.sni;
+  record.ech = exchange.ech;
+  record.reason = reason;
+  if (is_refusal(reason)) {
+    record.verdict = observe::Verdict::kDeny;
+  } else if (exchange.decision.verdict == policy::Verdict::kReport) {
+    record.verdict = observe::Verdict::kReport;
+    if (reason == Reason::kAllowed) record.reason = exchange.decision.reason;
+  } else {
+    record.verdict = observe::Verdict::kAllow;
+  }
+  if (exchange.snapshot != nullptr) {
+    record.policy_version = exchange.snapshot->version;
+    if (exchange.decision.pattern) {
+      policy::Citation citation = exchange.snapshot->policy->cite(*exchange.decision.pattern);
+      record.policy = citation.document;
+      texts.rule = std::move(citation.pattern);
+      record.rule = texts.rule;
+    }
+  }
+  record.address = exchange.origin;
+  record.bytes_in = exchange.from_client;
+  record.bytes_out = exchange.to_client;
+  record.status = exchange.status;
+  record.duration = worker.loop.now() - exchange.began;
+  record.connect = exchange.connect_took;
+  record.error = detail;
+  record.squid_result = squid_result(exchange, reason);
+  record.content_type = exchange.content_type;
+  return record;
+}
+
+void record_passed(const Exchange& exchange, observe::Phase phase, Reason reason,
+                   std::string_view detail) {
+  RecordTexts texts;
+  const observe::Record record = record_of(exchange, phase, reason, detail, texts);
+  Worker& worker = exchange.client.worker;
+  worker.metrics.count(record);
+  worker.log.queue_or_drop(record);
+}
+
+net::Task<bool> record_refused(Exchange& exchange, Error error) {
+  Worker& worker = exchange.client.worker;
+  if (!is_refusal(error.reason)) {
+    record_passed(exchange, observe::Phase::kRequest, error.reason, error.detail);
+    co_return true;
+  }
+  RecordTexts texts;
+  const observe::Record record =
+      record_of(exchange, observe::Phase::kRequest, error.reason, error.detail, texts);
+  worker.metrics.count(record);
+  if (worker.try_queue_refusal(record)) co_return true;
+  worker.metrics.log_refusals_waited.add();
+  const Deadline patience = worker.loop.after(observe::kRefusalPatience);
+  for (;;) {
+    const auto end = co_await worker.log_has_room.wait(patience);
+    if (worker.try_queue_refusal(record)) co_return true;
+    if (end != net::Wait::End::kHappened) break;
+  }
+  worker.metrics.log_refusals_unanswered.add();
+  co_return false;
+}
+
+net::Task<void> linger_and_close(net::Stream& stream) {
+  stream.shutdown_write();
+  const Deadline deadline = stream.loop().after(kLinger);
+  std::array<char, 1024> away{};
+  for (std::size_t octets = 0; octets < kLingerOctets;) {
+    const auto got = co_await stream.read_some(away, deadline);
+    if (!got || *got == 0) break;
+    octets += *got;
+  }
+  stream.close();
+}
+
+net::Task<void> refuse(Exchange& exchange, Error error) {
+  Client& client = exchange.client;
+  http::Answer answer = http::answer_to(error, exchange.id.view());
+  answer.body = exchange.prefers_json ? http::Answer::Body::kJson : http::Answer::Body::kText;
+  answer.without_body = exchange.without_body;
+  std::string bytes;
+  if (answer.status != 0) http::append_answer(bytes, answer);
+  exchange.status = answer.status;
+  exchange.to_client += bytes.size();
+  const bool is_recorded = co_await record_refused(exchange, std::move(error));
+  if (!is_recorded || bytes.empty()) {
+    client.stream.close();
+    co_return;
+  }
+  const Deadline deadline = client.worker.loop.after(kLinger);
+  const auto sent = co_await client.stream.write_all(bytes, deadline);
+  if (sent) co_await linger_and_close(client.stream);
+  client.stream.close();
+}
+
+}  // namespace ebbgate::proxy

@@ -1,0 +1,75 @@
+// The data plane as the control plane sees it: workers on their listening sockets, one published
+// policy, and the phases from start to the last tunnel's end.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/authority.h"
+#include "base/result.h"
+#include "dns/resolver.h"
+#include "observe/access_log.h"
+#include "observe/metrics.h"
+#include "proxy/options.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+
+namespace ebbgate::proxy {
+
+// Listening sockets of one address, one or more: what a predecessor passes on.
+struct ListeningSockets {
+  Endpoint at;
+  std::vector<int> fds;
+};
+
+// What the gateway is made of; all of it outlives the gateway.
+struct GatewayParts {
+  const Options& options;
+  const Clock& clock;
+  const PublishedSnapshot& policy;
+  observe::Metrics& metrics;  // its number of workers is the gateway's
+  observe::AccessLog& log;
+  dns::ResolverOptions dns;
+};
+
+class Gateway {
+ public:
+  // Listens on each endpoint (port 0: any free one), with the sockets in `inherited` where one is
+  // for that endpoint. Nothing is accepted before start().
+  [[nodiscard]] static Result<std::unique_ptr<Gateway>> make(
+      GatewayParts parts, std::span<const Endpoint> listen,
+      std::vector<ListeningSockets> inherited = {});
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  void start();
+
+  // What it listens on, and with which sockets: the first is what clients know.
+  [[nodiscard]] const std::vector<ListeningSockets>& listening() const { return listening_; }
+
+  // Call after each publication: live tunnels that the policy refuses are cut.
+  void cut_refused_tunnels();
+
+  // The phases of an end. drain(): answers say that the connection closes; stop_accepting(): no new
+  // connections; stop(): whatever is still open is ended, and the threads.
+  void drain();
+  void stop_accepting(Worker::Listeners how);
+  void stop();
+
+  // Sessions and tunnels that are left.
+  [[nodiscard]] std::size_t busy() const;
+
+ private:
+  explicit Gateway(GatewayParts parts);
+
+  Shared shared_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<ListeningSockets> listening_;
+  bool is_started_ = false;
+};
+
+}  // namespace ebbgate::proxy

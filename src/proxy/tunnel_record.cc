@@ -1,0 +1,116 @@
+#include "proxy/tunnel_record.h"
+
+#include <limits>
+#include <system_error>
+
+#include "policy/decide.h"
+
+namespace ebbgate::proxy {
+namespace {
+
+constexpr std::size_t kMaxText = 4096;  // octets; longer ones are cut, as in the log
+
+}  // namespace
+
+TunnelRecord::TunnelRecord(const Exchange& exchange)
+    : worker_(exchange.client.worker),
+      ticket_(std::move(exchange.client.ticket)),
+      began_(exchange.began),
+      connect_took_(exchange.connect_took),
+      client_(exchange.client.address.address),
+      origin_(exchange.origin),
+      id_(exchange.id),
+      from_client_(exchange.from_client),
+      to_client_(exchange.to_client),
+      port_(exchange.asked->port.value()),
+      status_(exchange.status),
+      listener_(static_cast<std::uint16_t>(exchange.client.listener)),
+      ech_(exchange.ech) {
+  RecordTexts borrowed;
+  const observe::Record record =
+      record_of(exchange, observe::Phase::kOpen, Reason::kAllowed, {}, borrowed);
+  verdict_ = record.verdict;
+  reason_ = record.reason;
+  const std::array<std::string_view, kTextCount> all = {
+      record.method, record.target,         record.host,         record.sni,         record.policy,
+      record.rule,   record.policy_version, record.vpc_endpoint, record.subject.name};
+  std::size_t total = 0;
+  for (const std::string_view each : all) total += std::min(each.size(), kMaxText);
+  texts_.reserve(total);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    texts_ += all[i].substr(0, kMaxText);
+    ends_[i] = static_cast<std::uint16_t>(texts_.size());
+  }
+  worker_.metrics.count(record);
+  worker_.log.queue_or_drop(record);
+}
+
+TunnelRecord::~TunnelRecord() = default;
+
+std::string_view TunnelRecord::text(Text which) const {
+  const std::size_t begin = which == 0 ? 0 : ends_[which - 1];
+  return std::string_view(texts_).substr(begin, ends_[which] - begin);
+}
+
+void TunnelRecord::tunnel_ended(const net::TunnelEnd& end) {
+  std::string error;
+  if (end.error != std::errc{}) error = std::make_error_code(end.error).message();
+  const bool is_whole = end.error == std::errc{} && (end.reason == Reason::kClientClosed ||
+                                                     end.reason == Reason::kOriginClosed);
+  const observe::Record record{
+      .time = worker_.shared.clock.wall(),
+      .id = id_.view(),
+      .phase = observe::Phase::kClose,
+      .count = 1,
+      .client = client_,
+      .vpc_endpoint = text(kVpcEndpoint),
+      .subject = {.kind = text(kSubject).empty() ? "" : "address",
+                  .name = text(kSubject),
+                  .name_space = {}},
+      .user = {},
+      .ech = ech_,
+      .listener = worker_.listener_name(listener_),
+      .method = text(kMethod),
+      .target = text(kTarget),
+      .host = text(kHost),
+      .port = port_,
+      .sni = text(kSni),
+      .verdict = verdict_,
+      .reason = verdict_ == observe::Verdict::kReport ? reason_ : end.reason,
+      .policy = text(kPolicy),
+      .rule = text(kRule),
+      .policy_version = text(kVersion),
+      .address = origin_,
+      .bytes_in = from_client_ + end.from_client,
+      .bytes_out = to_client_ + end.from_origin,
+      .status = status_,
+      .duration = worker_.loop.now() - began_,
+      .connect = connect_took_,
+      .error = error,
+      .squid_result =
+          is_whole ? observe::SquidResult::kTunnel : observe::SquidResult::kTunnelAborted,
+      .content_type = {}};
+  worker_.metrics.count(record);
+  worker_.log.queue_or_drop(record);
+}
+
+bool TunnelRecord::is_allowed_by(const Snapshot& snapshot, WallTime now) const {
+  const auto host = Host::parse(text(kHost));
+  if (!host) return false;
+  policy::Subject subject;
+  if (!text(kSubject).empty()) subject.address = client_;
+  // A websocket was judged as a request in the clear, once; as a tunnel its path is not known.
+  const auto visibility = text(kMethod) == "CONNECT" ? policy::Visibility::kOpaque
+                                                     : policy::Visibility::kPending;
+  const policy::Request request{
+      .host = *host, .port = *Port::of(port_), .visibility = visibility};
+  const policy::Decision decision = policy::decide(*snapshot.policy, subject, request, now);
+  if (decision.verdict == policy::Verdict::kDeny) return false;
+  if (!origin_) return true;
+  const policy::AddressJudgement judged =
+      policy::judge_address(*snapshot.policy, snapshot.guard, subject, *host, decision, *origin_,
+                            request.port, now);
+  return judged.reason == Reason::kAllowed;
+}
+
+}  // namespace ebbgate::proxy

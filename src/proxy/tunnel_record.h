@@ -1,0 +1,51 @@
+// What is remembered of a tunnel while it lives, as small as may be: a fleet holds tens of
+// thousands of idle ones.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+
+#include "net/relay.h"
+#include "proxy/exchange.h"
+
+namespace ebbgate::proxy {
+
+class TunnelRecord final : public net::TunnelOwner {
+ public:
+  // Takes the client's ticket: the client counts until the tunnel ends.
+  explicit TunnelRecord(const Exchange& exchange);
+  ~TunnelRecord() override;
+
+  // Emits the closing event.
+  void tunnel_ended(const net::TunnelEnd& end) override;
+
+  // Whether this policy would still let the tunnel pass.
+  [[nodiscard]] bool is_allowed_by(const Snapshot& snapshot, WallTime now) const;
+
+ private:
+  enum Text : std::uint8_t {
+    kMethod, kTarget, kHost, kSni, kPolicy, kRule, kVersion, kVpcEndpoint, kSubject, kTextCount
+  };
+  [[nodiscard]] std::string_view text(Text which) const;
+
+  Worker& worker_;
+  ClientTicket ticket_;
+  std::string texts_;  // all of them, one after the other
+  std::array<std::uint16_t, kTextCount> ends_{};
+  MonotonicTime began_;
+  std::optional<Duration> connect_took_;
+  IpAddress client_;
+  std::optional<IpAddress> origin_;
+  observe::RequestId id_;
+  std::uint64_t from_client_;  // octets before the tunnel
+  std::uint64_t to_client_;
+  std::uint16_t port_;
+  std::uint16_t status_;
+  std::uint16_t listener_;
+  std::optional<bool> ech_;
+  observe::Verdict verdict_;
+  Reason reason_;
+};
+
+}  // namespace ebbgate::proxy

@@ -1,0 +1,166 @@
+#include "proxy/worker.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <exception>
+#include <utility>
+
+#include "proxy/session.h"
+#include "proxy/tunnel_record.h"
+
+namespace ebbgate::proxy {
+
+Worker::Worker(std::size_t index, Shared& its_shared, std::unique_ptr<net::Loop> its_loop,
+               std::unique_ptr<dns::Resolver> resolver, std::uint64_t random)
+    : shared(its_shared),
+      loop_owner_(std::move(its_loop)),
+      loop(*loop_owner_),
+      origins(loop),
+      relay(loop),
+      metrics(its_shared.metrics.worker(index)),
+      log(its_shared.log.worker(index)),
+      ids(random),
+      log_has_room(loop),
+      index_(index),
+      resolver_(std::move(resolver)),
+      subscription_(its_shared.policy) {
+  log.set_on_room([this] { loop.post([this] { log_has_room.notify_all(); }); });
+  loop.on_out_of_memory = [this] { metrics.out_of_memory.add(); };
+}
+
+Worker::~Worker() = default;
+
+void Worker::listen(int fd, std::string name) {
+  const std::size_t listener = listener_names_.size();
+  listener_names_.push_back(std::move(name));
+  listeners_.push_back(std::make_unique<net::Listener>(
+      loop, fd,
+      [this, listener](int client, const Endpoint& from) { on_accept(client, from, listener); },
+      [this](bool is_exhausted, int /*error*/) {
+        metrics.accept_paused.set(is_exhausted ? 1 : 0);
+        if (is_exhausted) metrics.accept_pauses.add();
+      }));
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), ("worker-" + std::to_string(index_)).c_str());
+    for (const auto& listener : listeners_) {
+      if (!listener->start()) std::terminate();  // a fresh epoll descriptor with one registration
+    }
+    loop.run();
+  });
+}
+
+void Worker::on_accept(int fd, const Endpoint& from, std::size_t listener) {
+  if (Worker* other = less_loaded()) {
+    other->loop.post([other, fd, from, listener] { other->adopt(fd, from, listener); });
+    return;
+  }
+  adopt(fd, from, listener);
+}
+
+Worker* Worker::less_loaded() {
+  if (others_ == nullptr || others_->size() < 2) return nullptr;
+  // SO_REUSEPORT spreads by hash: even over many connections, not over few long-lived ones. One
+  // sampled worker a connection is enough to even that out, if the difference is clear.
+  next_other_ = (next_other_ + 1) % static_cast<std::uint32_t>(others_->size());
+  Worker* other = (*others_)[next_other_].get();
+  if (other == this || clients() < other->clients() + 16 + other->clients() / 4) return nullptr;
+  return other;
+}
+
+void Worker::adopt(int fd, const Endpoint& from, std::size_t listener) {
+  metrics.connections.add();
+  // A frame that cannot be allocated throws before the coroutine owns the descriptor.
+  std::optional<net::Task<void>> session;
+  try {
+    session = serve_client(*this, fd, from, listener);
+  } catch (const std::bad_alloc&) {
+    metrics.out_of_memory.add();
+    ::close(fd);
+    return;
+  }
+  net::spawn(std::move(*session), [this](const std::exception_ptr&) {
+    metrics.out_of_memory.add();  // the session's objects have closed what they owned
+  });
+}
+
+void Worker::entered() {
+  clients_.fetch_add(1, std::memory_order_relaxed);
+  busy_.fetch_add(1, std::memory_order_relaxed);
+  metrics.connections_open.add();
+}
+
+void Worker::left() {
+  clients_.fetch_sub(1, std::memory_order_relaxed);
+  busy_.fetch_sub(1, std::memory_order_relaxed);
+  metrics.connections_open.sub();
+  finish_if_idle();
+}
+
+void Worker::finish_if_idle() {
+  if (!is_stopping_ || busy() > 0) return;
+  log.flush();
+  loop.stop();
+}
+
+bool Worker::try_queue_refusal(const observe::Record& record) {
+  const bool is_queued = log.try_queue(record, loop.now());
+  if (!log_tick_.is_armed()) loop.arm(log_tick_, log.next_tick());
+  return is_queued;
+}
+
+void Worker::on_log_tick(void* self) {
+  auto& worker = *static_cast<Worker*>(self);
+  worker.log.tick(worker.loop.now());
+  worker.loop.arm(worker.log_tick_, worker.log.next_tick());
+}
+
+void Worker::cut_refused_tunnels() {
+  loop.post([this] {
+    const SnapshotPtr snapshot = policy();
+    if (snapshot == nullptr) return;
+    const WallTime now = shared.clock.wall();
+    relay.end_where([&](net::TunnelOwner& owner) -> std::optional<Reason> {
+      const auto& record = static_cast<const TunnelRecord&>(owner);  // all owners are ours
+      if (record.is_allowed_by(*snapshot, now)) return std::nullopt;
+      return Reason::kPolicyChanged;
+    });
+  });
+}
+
+void Worker::stop_accepting(Listeners how) {
+  loop.post([this, how] {
+    for (const auto& listener : listeners_) {
+      if (how == Listeners::kClose) {
+        listener->close();
+      } else {
+        listener->abandon();
+      }
+    }
+    for (net::Stream* stream : idle_) stream->cancel();
+  });
+}
+
+void Worker::drain() {
+  loop.post([this] { is_draining_ = true; });
+}
+
+void Worker::stop() {
+  loop.post([this] {
+    is_stopping_ = true;
+    for (const auto& listener : listeners_) listener->close();
+    loop.give_up_on_everything();
+    relay.end_where([](net::TunnelOwner&) { return Reason::kDraining; });
+    origins.clear();
+    finish_if_idle();
+  });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace ebbgate::proxy

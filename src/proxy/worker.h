@@ -1,0 +1,133 @@
+// One worker: a thread with its loop, and everything that requests on it need, none of it shared
+// but for what the constructor takes. Sessions hold a reference; a worker outlives them.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dns/resolver.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/relay.h"
+#include "net/signal.h"
+#include "observe/metrics.h"
+#include "observe/request_id.h"
+#include "observe/worker_log.h"
+#include "proxy/client_counts.h"
+#include "proxy/options.h"
+#include "proxy/origin_pool.h"
+#include "proxy/read_buffer.h"
+#include "proxy/snapshot.h"
+
+namespace ebbgate::proxy {
+
+// What the workers share. All of it is safe to use from any of them.
+struct Shared {
+  const Options& options;
+  const Clock& clock;
+  const PublishedSnapshot& policy;
+  observe::Metrics& metrics;
+  observe::AccessLog& log;
+  ClientCounts counts;
+};
+
+class Worker {
+ public:
+  // `random`: 64 bits for request ids.
+  Worker(std::size_t index, Shared& shared, std::unique_ptr<net::Loop> loop,
+         std::unique_ptr<dns::Resolver> resolver, std::uint64_t random);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker();
+
+  // --- Before start() ------------------------------------------------------------------------
+  // Serves the listening socket `fd`, which events call `name`. `others`: the workers among which
+  // connections are balanced.
+  void listen(int fd, std::string name);
+  void balance_with(const std::vector<std::unique_ptr<Worker>>& others) { others_ = &others; }
+  void start();
+
+  // --- From any thread -----------------------------------------------------------------------
+  // How many clients this worker has; a hint for balancing.
+  [[nodiscard]] std::uint32_t clients() const { return clients_.load(std::memory_order_relaxed); }
+  // How many sessions and tunnels are left.
+  [[nodiscard]] std::size_t busy() const { return busy_.load(std::memory_order_relaxed); }
+  // Judges live tunnels by the policy in force, and cuts those that it refuses.
+  void cut_refused_tunnels();
+  // Stops accepting, and closes connections that are between two requests. kLeave leaves the
+  // sockets to another process that holds them, too.
+  enum class Listeners : bool { kClose, kLeave };
+  void stop_accepting(Listeners how);
+  // From now on, answers say `Connection: close`.
+  void drain();
+  // The hard stop: everything that is still open is ended, then the thread.
+  void stop();
+  void join();
+
+  // --- From the worker's thread --------------------------------------------------------------
+  // The policy in force; null where there was never one.
+  [[nodiscard]] const SnapshotPtr& policy() { return subscription_.current(); }
+  [[nodiscard]] std::uint64_t policy_generation() const { return subscription_.generation(); }
+  [[nodiscard]] bool is_draining() const { return is_draining_; }
+  [[nodiscard]] const Options& options() const { return shared.options; }
+  [[nodiscard]] const std::string& listener_name(std::size_t listener) const {
+    return listener_names_[listener];
+  }
+  // Serves a client that was accepted here or handed over by another worker.
+  void adopt(int fd, const Endpoint& from, std::size_t listener);
+
+  // Streams that wait for their next request, so that draining can end the wait.
+  void add_idle(net::Stream& stream) { idle_.push_back(&stream); }
+  void remove_idle(net::Stream& stream) { std::erase(idle_, &stream); }
+
+  // Counts sessions and tunnels, so that the end of the last one is noticed.
+  void entered();
+  void left();
+
+  // Queues the event of a refusal, as WorkerLog::try_queue.
+  [[nodiscard]] bool try_queue_refusal(const observe::Record& record);
+
+  Shared& shared;
+
+ private:
+  std::unique_ptr<net::Loop> loop_owner_;
+
+ public:
+  net::Loop& loop;
+  BlockPool blocks;
+  OriginPool origins;
+  net::RelaySet relay;
+  observe::WorkerMetrics& metrics;
+  observe::WorkerLog& log;
+  observe::RequestIdSource ids;
+  net::Signal log_has_room;
+  [[nodiscard]] dns::Resolver& resolver() { return *resolver_; }
+
+ private:
+  void on_accept(int fd, const Endpoint& from, std::size_t listener);
+  [[nodiscard]] Worker* less_loaded();
+  static void on_log_tick(void* self);
+  void finish_if_idle();
+
+  const std::size_t index_;
+  std::unique_ptr<dns::Resolver> resolver_;
+  Subscription<Snapshot> subscription_;
+  const std::vector<std::unique_ptr<Worker>>* others_ = nullptr;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::vector<std::string> listener_names_;
+  std::vector<net::Stream*> idle_;
+  net::Timer log_tick_{&Worker::on_log_tick, this};
+  std::atomic<std::uint32_t> clients_{0};
+  std::atomic<std::size_t> busy_{0};
+  std::uint32_t next_other_ = 0;
+  bool is_draining_ = false;
+  bool is_stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace ebbgate::proxy
