@@ -101,8 +101,8 @@ class HttpOrigin(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, answer, authority=None):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, answer, authority=None, address="127.0.0.1", port=0):
+        super().__init__((address, port), _Handler)
         self.answer, self.seen, self._tls = answer, [], None
         if authority:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
