@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/escape.h"
 #include "observe/detail/text.h"
 
 namespace ebbgate::observe {
@@ -20,7 +21,8 @@ void append_target(std::string& out, const Record& record, TextKind kind) {
   const std::string_view rest = target.substr(authority);
   const std::size_t userinfo_end = rest.substr(0, rest.find('/')).rfind('@') + 1;  // npos: none
   append_text(out, target.substr(0, authority), kind);
-  append_text(out, rest.substr(userinfo_end), kind);
+  // Both together are cut where one text is.
+  append_text(out, rest.substr(userinfo_end, kMaxShown - std::min(authority, kMaxShown)), kind);
 }
 
 // One field of Squid's line: a word, or `otherwise` where there is none.
@@ -105,7 +107,8 @@ void append_squid(std::string& out, const Record& record) {
     out += " HIER_NONE/-";
   }
   out.push_back(' ');
-  append_field(out, record.content_type, "-");
+  // The media type, as Squid has it, without its parameters.
+  append_field(out, record.content_type.substr(0, record.content_type.find_first_of("; \t")), "-");
   if (record.count != 1) {
     out += " count=";
     append_number(out, record.count);

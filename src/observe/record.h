@@ -32,7 +32,7 @@ enum class Verdict : std::uint8_t { kAllow, kDeny, kReport };
 
 // Squid's `%Ss`, as far as a gateway without a cache has any.
 enum class SquidResult : std::uint8_t {
-  kNone,  // no request was understood
+  kNone,  // no request was understood, or a tunnel did not come to be
   kTunnel,
   kTunnelAborted,
   kMiss,

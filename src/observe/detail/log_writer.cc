@@ -73,7 +73,7 @@ void LogWriter::run() {
     if (!batch_.empty()) write_batch();
     if (now() >= give_up_at_.load()) return;
     if (!batch_.empty()) continue;
-    if (is_last_round) return;
+    if (is_last_round && queued() == 0) return;
     sleep_until_there_is_work();
   }
 }
