@@ -1,0 +1,41 @@
+// The listener of the admin and health pages: a few small HTTP/1.1 connections on the control
+// loop, each request answered by pages.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "admin/pages.h"
+#include "base/authority.h"
+#include "base/result.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/task.h"
+
+namespace ebbgate::admin {
+
+class Server {
+ public:
+  // Listens on `at`, with `inherited` where a predecessor left a socket for it. `state` is asked
+  // for every request, on the loop's thread. Error kInternal: it cannot listen.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> start(
+      net::Loop& loop, const Endpoint& at, std::optional<int> inherited,
+      std::function<AdminState()> state);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  [[nodiscard]] Endpoint local() const { return listener_.local(); }
+  [[nodiscard]] int fd() const { return listener_.fd(); }
+
+ private:
+  Server(net::Loop& loop, int fd, std::function<AdminState()> state);
+  [[nodiscard]] net::Task<void> serve(int fd);
+
+  net::Loop* loop_;
+  std::function<AdminState()> state_;
+  std::size_t connections_ = 0;
+  net::Listener listener_;
+};
+
+}  // namespace ebbgate::admin
