@@ -75,8 +75,8 @@ net::Task<void> Server::serve(int fd) {
     }
     buffered.erase(0, *consumed);
     goes_on = reader.head().persistent && reader.head().body.is_empty();
-    const std::string bytes = answer_bytes(
-        reader.head(), state_(), goes_on ? Connection::kKeepAlive : Connection::kClose);
+    const std::string bytes = answer_bytes(reader.head(), state_(),
+                                           goes_on ? Connection::kKeepAlive : Connection::kClose);
     const auto sent = co_await stream.write_all(bytes, deadline);
     if (!sent) break;
   }

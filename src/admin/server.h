@@ -19,9 +19,9 @@ class Server {
  public:
   // Listens on `at`, with `inherited` where a predecessor left a socket for it. `state` is asked
   // for every request, on the loop's thread. Error kInternal: it cannot listen.
-  [[nodiscard]] static Result<std::unique_ptr<Server>> start(
-      net::Loop& loop, const Endpoint& at, std::optional<int> inherited,
-      std::function<AdminState()> state);
+  [[nodiscard]] static Result<std::unique_ptr<Server>> start(net::Loop& loop, const Endpoint& at,
+                                                             std::optional<int> inherited,
+                                                             std::function<AdminState()> state);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 

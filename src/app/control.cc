@@ -1,0 +1,222 @@
+#include "app/control.h"
+
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "app/diagnostics.h"
+#include "app/service_manager.h"
+
+namespace ebbgate::app {
+namespace {
+
+constexpr std::array kSignals = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
+constexpr Duration kLook = std::chrono::milliseconds(50);  // for the last session's end
+constexpr Duration kCutAfter = std::chrono::seconds(30);   // --on-policy-change drain
+
+sigset_t served_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : kSignals) ::sigaddset(&set, signal);
+  return set;
+}
+
+}  // namespace
+
+Control::Control(net::Loop& loop, const proxy::Options& options, proxy::Gateway& gateway,
+                 PolicyLoader& policies, observe::AccessLog& log,
+                 std::vector<std::string> arguments, std::vector<proxy::ListeningSockets> sockets)
+    : loop_(&loop),
+      options_(&options),
+      gateway_(&gateway),
+      policies_(&policies),
+      log_(&log),
+      arguments_(std::move(arguments)),
+      sockets_(std::move(sockets)) {}
+
+void Control::block_signals() {
+  const sigset_t set = served_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+Result<void> Control::start() {
+  const sigset_t set = served_signals();
+  const int fd = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (fd < 0) {
+    return fail(Reason::kInternal, Side::kSelf, std::string("signalfd: ") + std::strerror(errno));
+  }
+  net::Channel& channel = loop_->open(fd);
+  channel.handler = &Control::on_signal;
+  channel.owner = this;
+  if (!loop_->watch(channel, EPOLLIN | EPOLLET)) {
+    return fail(Reason::kInternal, Side::kSelf, std::string("epoll_ctl: ") + std::strerror(errno));
+  }
+  return {};
+}
+
+void Control::on_signal(net::Channel& channel, std::uint32_t /*events*/) {
+  auto& self = *static_cast<Control*>(channel.owner);
+  signalfd_siginfo info{};
+  while (::read(channel.fd, &info, sizeof info) == sizeof info) {
+    self.serve_signal(static_cast<int>(info.ssi_signo));
+  }
+}
+
+void Control::serve_signal(int signal) {
+  switch (signal) {
+    case SIGTERM:
+    case SIGINT:
+      if (phase_ == Phase::kServing || phase_ == Phase::kHandedOver) {
+        begin_drain();
+      } else {
+        finish();  // asked twice: now
+      }
+      break;
+    case SIGHUP:
+      tell_service_manager("RELOADING=1");
+      policies_->reload();
+      break;
+    case SIGUSR1:
+      log_->reopen();
+      break;
+    case SIGUSR2:
+      begin_upgrade();
+      break;
+    case SIGCHLD:
+      while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+void Control::policy_changed() {
+  tell_service_manager("READY=1");
+  switch (options_->on_policy_change) {
+    case proxy::OnPolicyChange::kKeep:
+      break;
+    case proxy::OnPolicyChange::kDrain:
+      loop_->arm(cut_timer_, loop_->after(kCutAfter));
+      break;
+    case proxy::OnPolicyChange::kCut:
+      gateway_->cut_refused_tunnels();
+      break;
+  }
+}
+
+void Control::on_cut_timer(void* self) {
+  static_cast<Control*>(self)->gateway_->cut_refused_tunnels();
+}
+
+std::vector<std::string> Control::unready_causes(bool has_policy) const {
+  std::vector<std::string> causes;
+  if (!has_policy) causes.emplace_back("no-policy");
+  if (phase_ == Phase::kHandedOver) {
+    causes.emplace_back("handed-over");
+  } else if (phase_ != Phase::kServing) {
+    causes.emplace_back("draining");
+  }
+  return causes;
+}
+
+void Control::begin_drain() {
+  tell_service_manager("STOPPING=1");
+  gateway_->drain();
+  if (phase_ == Phase::kHandedOver) {
+    drain_deadline_ = loop_->after(options_->drain_timeout);
+    phase_ = Phase::kDraining;
+    say("stopping: waiting for " + std::to_string(gateway_->busy()) + " connections");
+    return wait_for_the_last();
+  }
+  say("stopping: not ready any more; still accepting for the drain delay");
+  phase_ = Phase::kDelaying;
+  if (options_->drain_delay <= Duration::zero()) return stop_accepting();
+  loop_->arm(phase_timer_, loop_->after(options_->drain_delay));
+}
+
+void Control::stop_accepting() {
+  gateway_->stop_accepting(proxy::Worker::Listeners::kClose);
+  phase_ = Phase::kDraining;
+  drain_deadline_ = options_->drain_timeout > Duration::zero()
+                        ? loop_->after(options_->drain_timeout)
+                        : Deadline::at(loop_->now());
+  say("stopping: waiting for " + std::to_string(gateway_->busy()) + " connections");
+  // Not at once: the workers may still be taking in what the kernel had accepted.
+  loop_->arm(phase_timer_, loop_->after(kLook));
+}
+
+void Control::wait_for_the_last() {
+  if (gateway_->busy() == 0 || drain_deadline_.when() <= loop_->now()) return finish();
+  loop_->arm(phase_timer_, loop_->after(kLook));
+}
+
+void Control::on_phase_timer(void* self) {
+  auto& control = *static_cast<Control*>(self);
+  switch (control.phase_) {
+    case Phase::kDelaying:
+      return control.stop_accepting();
+    case Phase::kDraining:
+    case Phase::kHandedOver:
+      return control.wait_for_the_last();
+    default:
+      break;
+  }
+}
+
+void Control::finish() {
+  if (phase_ == Phase::kStopping) return;
+  phase_ = Phase::kStopping;
+  if (const std::size_t left = gateway_->busy(); left > 0) {
+    say("stopping: ending " + std::to_string(left) + " connections that are still open");
+  }
+  gateway_->stop();
+  loop_->stop();
+}
+
+void Control::begin_upgrade() {
+  if (phase_ != Phase::kServing || successor_ != nullptr) {
+    say("no upgrade: one is under way, or the gateway is stopping");
+    return;
+  }
+  const auto successor = start_successor(arguments_, sockets_);
+  if (!successor) {
+    say("no upgrade: " + successor.error().detail);
+    return;
+  }
+  successor_pid_ = successor->pid;
+  successor_ = &loop_->open(successor->ready_fd);
+  successor_->handler = &Control::on_successor;
+  successor_->owner = this;
+  if (!loop_->watch(*successor_, EPOLLIN | EPOLLRDHUP | EPOLLET)) {
+    say("no upgrade: the successor cannot be watched");
+    loop_->close(*std::exchange(successor_, nullptr));
+  }
+}
+
+void Control::on_successor(net::Channel& channel, std::uint32_t /*events*/) {
+  auto& self = *static_cast<Control*>(channel.owner);
+  char octet = 0;
+  const ssize_t got = ::read(channel.fd, &octet, 1);
+  if (got < 0 && errno == EAGAIN) return;
+  self.loop_->close(*std::exchange(self.successor_, nullptr));
+  if (got != 1) {
+    say("no upgrade: the successor ended before it was ready; this process serves on");
+    return;
+  }
+  say("process " + std::to_string(self.successor_pid_) +
+      " has taken over; this one ends with its last tunnel");
+  self.phase_ = Phase::kHandedOver;
+  self.gateway_->drain();
+  self.gateway_->stop_accepting(proxy::Worker::Listeners::kLeave);
+  self.loop_->arm(self.phase_timer_, self.loop_->after(kLook));
+}
+
+}  // namespace ebbgate::app

@@ -1,0 +1,67 @@
+// The control plane's thread: signals, reloads, readiness, and the phases of an end. It publishes
+// and asks; the workers never wait for it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/policy_loader.h"
+#include "app/upgrade.h"
+#include "net/loop.h"
+#include "observe/access_log.h"
+#include "proxy/gateway.h"
+#include "proxy/options.h"
+
+namespace ebbgate::app {
+
+class Control {
+ public:
+  // `arguments`: argv, to start a successor with. `sockets`: everything that is listened on.
+  Control(net::Loop& loop, const proxy::Options& options, proxy::Gateway& gateway,
+          PolicyLoader& policies, observe::AccessLog& log, std::vector<std::string> arguments,
+          std::vector<proxy::ListeningSockets> sockets);
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+  // The signals that it serves; to be blocked in every thread before the first is started.
+  static void block_signals();
+  [[nodiscard]] Result<void> start();
+
+  // Call when a new policy is in force: what becomes of the tunnels that it refuses.
+  void policy_changed();
+
+  // Why the gateway should get no traffic, in kebab case; empty: it is ready. Local causes only.
+  [[nodiscard]] std::vector<std::string> unready_causes(bool has_policy) const;
+
+ private:
+  enum class Phase : std::uint8_t { kServing, kDelaying, kDraining, kHandedOver, kStopping };
+
+  static void on_signal(net::Channel& channel, std::uint32_t events);
+  static void on_successor(net::Channel& channel, std::uint32_t events);
+  static void on_phase_timer(void* self);
+  static void on_cut_timer(void* self);
+  void serve_signal(int signal);
+  void begin_drain();
+  void stop_accepting();
+  void wait_for_the_last();
+  void finish();
+  void begin_upgrade();
+
+  net::Loop* loop_;
+  const proxy::Options* options_;
+  proxy::Gateway* gateway_;
+  PolicyLoader* policies_;
+  observe::AccessLog* log_;
+  std::vector<std::string> arguments_;
+  std::vector<proxy::ListeningSockets> sockets_;
+  Phase phase_ = Phase::kServing;
+  Deadline drain_deadline_ = Deadline::never();
+  net::Channel* successor_ = nullptr;
+  pid_t successor_pid_ = -1;
+  net::Timer phase_timer_{&Control::on_phase_timer, this};
+  net::Timer cut_timer_{&Control::on_cut_timer, this};
+};
+
+}  // namespace ebbgate::app

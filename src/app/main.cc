@@ -1,0 +1,65 @@
+// The program: one word chooses the subcommand, each of which is a file of this folder.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <string_view>
+
+#include "app/exit_code.h"
+#include "app/run_command.h"
+#include "app/version.h"
+
+namespace {
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(std::span<const char* const> words);  // the words after the command's name
+};
+
+constexpr std::array kCommands = {
+    Command{"run", "the gateway", ebbgate::app::run_gateway},
+};
+
+void print_usage(std::FILE* where) {
+  std::fputs("usage: ebbgate COMMAND [ARGUMENTS]\n\n", where);
+  for (const Command& command : kCommands) {
+    std::fprintf(where, "  %-10s %s\n", command.name.data(), command.summary.data());
+  }
+  std::fputs(
+      "\nEach command has --help. Exit codes: 0 fine, 1 failed, 2 usage, 3 invalid configuration.\n"
+      "Example: ebbgate run --allow .amazonaws.com\n",
+      where);
+}
+
+int run(std::span<const char* const> words) {
+  const std::string_view name = words.empty() ? "" : words.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_usage(stdout);
+    return ebbgate::app::kFine;
+  }
+  if (name == "--version" || name == "version") {
+    std::printf("ebbgate %s\n", ebbgate::app::kVersion.data());
+    return ebbgate::app::kFine;
+  }
+  const auto command = std::ranges::find(kCommands, name, &Command::name);
+  if (command == kCommands.end()) {
+    if (!name.empty()) std::fprintf(stderr, "ebbgate: there is no command \"%s\"\n\n", name.data());
+    print_usage(stderr);
+    return ebbgate::app::kUsage;
+  }
+  return command->run(words.subspan(1));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+    return run(words.subspan(words.empty() ? 0 : 1));
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "ebbgate: %s\n", failure.what());
+    return ebbgate::app::kFailed;
+  }
+}

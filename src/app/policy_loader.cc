@@ -1,0 +1,80 @@
+#include "app/policy_loader.h"
+
+#include <utility>
+
+#include "app/diagnostics.h"
+#include "app/options.h"
+
+namespace ebbgate::app {
+
+bool names_a_policy(const config::Settings& settings) {
+  return settings.allow.has_value() || !settings.allow_files.empty() || !settings.policies.empty();
+}
+
+PolicyLoader::PolicyLoader(net::Loop& loop, const config::Settings& settings, const Clock& clock,
+                           proxy::PublishedSnapshot& published, observe::PolicyMetrics& metrics,
+                           std::uint64_t seed, std::function<void()> on_published)
+    : loop_(&loop),
+      settings_(&settings),
+      clock_(&clock),
+      published_(&published),
+      metrics_(&metrics),
+      seed_(seed),
+      on_published_(std::move(on_published)) {}
+
+PolicyLoader::~PolicyLoader() {
+  if (thread_.joinable()) thread_.join();
+}
+
+bool PolicyLoader::load() {
+  return publish(config::load_policy(*settings_, seed_));
+}
+
+void PolicyLoader::reload() {
+  if (!names_a_policy(*settings_)) return;
+  if (is_loading_) {
+    is_wanted_again_ = true;
+    return;
+  }
+  is_loading_ = true;
+  if (thread_.joinable()) thread_.join();
+  thread_ = std::thread([this, retired = std::move(retired_)]() mutable {
+    retired.clear();  // here, where the time it takes delays nobody
+    auto loaded = config::load_policy(*settings_, seed_);
+    loop_->post([this, loaded = std::move(loaded)]() mutable {
+      is_loading_ = false;
+      publish(std::move(loaded));
+      if (std::exchange(is_wanted_again_, false)) reload();
+    });
+  });
+  retired_.clear();
+}
+
+bool PolicyLoader::publish(config::LoadedPolicy loaded) {
+  for (const config::Problem& problem : loaded.problems) say(policy::str(problem));
+  if (loaded.policy == nullptr) {
+    metrics_->reloads_failed.add();
+    metrics_->last_reload_succeeded.set(0);
+    if (published_->generation() > 0) say("the policy is unchanged: the new one is invalid");
+    return false;
+  }
+  metrics_->reloads_succeeded.add();
+  metrics_->last_reload_succeeded.set(1);
+  if (loaded.version == version_) return true;
+  version_ = loaded.version;
+  retired_.push_back(published_->get().first);
+  const auto entries = static_cast<std::int64_t>(loaded.policy->pattern_count());
+  published_->publish(std::make_shared<const proxy::Snapshot>(
+      proxy::Snapshot{.policy = std::move(loaded.policy),
+                      .guard = policy::AddressGuard(guard_settings(*settings_, listeners_)),
+                      .version = version_}));
+  metrics_->generation.set(static_cast<std::int64_t>(published_->generation()));
+  metrics_->entries.set(entries);
+  metrics_->loaded_at.set(
+      std::chrono::duration_cast<std::chrono::seconds>(clock_->wall().time_since_epoch()).count());
+  say("policy " + version_ + " is in force: " + std::to_string(entries) + " entries");
+  on_published_();
+  return true;
+}
+
+}  // namespace ebbgate::app

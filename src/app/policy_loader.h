@@ -1,0 +1,60 @@
+// Loading a policy without holding up anybody: it is read and compiled on a thread of its own, and
+// handed back whole on the control loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/authority.h"
+#include "config/load_policy.h"
+#include "config/settings.h"
+#include "net/loop.h"
+#include "observe/metrics.h"
+#include "proxy/snapshot.h"
+
+namespace ebbgate::app {
+
+// Whether the settings name any policy: without one the gateway denies everything and is not ready.
+[[nodiscard]] bool names_a_policy(const config::Settings& settings);
+
+class PolicyLoader {
+ public:
+  // `listeners`: what the process listens on, which no policy can allow. `seed`: for the matcher's
+  // hash. `on_published` is called on the loop after a new policy is in force.
+  PolicyLoader(net::Loop& loop, const config::Settings& settings, const Clock& clock,
+               proxy::PublishedSnapshot& published, observe::PolicyMetrics& metrics,
+               std::uint64_t seed, std::function<void()> on_published);
+  ~PolicyLoader();
+  PolicyLoader(const PolicyLoader&) = delete;
+  PolicyLoader& operator=(const PolicyLoader&) = delete;
+
+  void set_listeners(std::vector<Endpoint> listeners) { listeners_ = std::move(listeners); }
+
+  // Loads now, on this thread. False: it is invalid; its problems were said, nothing was published.
+  bool load();
+  // Loads soon. What is in force stays where the new one is invalid. Asked again meanwhile, it
+  // loads once more afterwards.
+  void reload();
+
+ private:
+  bool publish(config::LoadedPolicy loaded);
+
+  net::Loop* loop_;
+  const config::Settings* settings_;
+  const Clock* clock_;
+  proxy::PublishedSnapshot* published_;
+  observe::PolicyMetrics* metrics_;
+  std::uint64_t seed_;
+  std::function<void()> on_published_;
+  std::vector<Endpoint> listeners_;
+  // The one before: kept until the next, so that no worker has to take it apart.
+  std::vector<proxy::SnapshotPtr> retired_;
+  std::string version_;
+  std::thread thread_;
+  bool is_loading_ = false;
+  bool is_wanted_again_ = false;
+};
+
+}  // namespace ebbgate::app
