@@ -94,7 +94,9 @@ struct LoadedSettings {
 // The text of the file at `path`, or why it cannot be had.
 using ReadFile = std::function<std::expected<std::string, std::string>(const std::string& path)>;
 
-// From the file system: at most 16 MiB, no directory.
+inline constexpr std::size_t kMaxFileSize = std::size_t{256} * 1024 * 1024;  // octets
+
+// From the file system: a file or a pipe, of at most kMaxFileSize.
 [[nodiscard]] std::expected<std::string, std::string> read_file(const std::string& path);
 
 // The flags of `ebbgate run`, those of later releases too (they are refused by name).

@@ -1,0 +1,272 @@
+#include "config/detail/setting_table.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "config/detail/values.h"
+
+namespace ebbgate::config::detail {
+namespace {
+
+void report(const Given& given, const Given::Text& text, Fault fault,
+            std::vector<Problem>& problems) {
+  problems.push_back({.file = given.source,
+                      .position = text.position,
+                      .message = std::move(fault.message),
+                      .fix = std::move(fault.fix)});
+}
+
+// How a setting's texts become the member: its only one, or each of a list.
+template <auto kMember, auto kParse>
+void one(const Given& given, Settings& settings, std::vector<Problem>& problems) {
+  auto value = kParse(given.values.front().text);
+  if (value) {
+    settings.*kMember = std::move(*value);
+  } else {
+    report(given, given.values.front(), std::move(value.error()), problems);
+  }
+}
+
+template <auto kMember, auto kParse>
+void list(const Given& given, Settings& settings, std::vector<Problem>& problems) {
+  auto& member = settings.*kMember;
+  member.clear();
+  for (const Given::Text& text : given.values) {
+    auto value = kParse(text.text);
+    if (value) {
+      member.push_back(std::move(*value));
+    } else {
+      report(given, text, std::move(value.error()), problems);
+    }
+  }
+}
+
+template <std::size_t kLeast, std::size_t kMost>
+Parsed<std::size_t> count(std::string_view text) {
+  return parse_count(text, kLeast, kMost);
+}
+
+// One word of a few. `words` is for the message: `keep, drain or cut`.
+template <typename T, std::size_t kSize>
+Parsed<T> choice(std::string_view text, const std::array<std::pair<std::string_view, T>, kSize>& of,
+                 std::string_view words) {
+  for (const auto& [word, value] : of) {
+    if (text == word) return value;
+  }
+  return std::unexpected(
+      Fault{quoted(text) + " is none of its values", "write " + std::string(words)});
+}
+
+Parsed<ProxyProtocol> proxy_protocol(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, ProxyProtocol>, 3> kWords{
+      {{"off", ProxyProtocol::kOff},
+       {"optional", ProxyProtocol::kOptional},
+       {"required", ProxyProtocol::kRequired}}};
+  return choice(text, kWords, "required, optional or off");
+}
+
+Parsed<OnPolicyChange> on_policy_change(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, OnPolicyChange>, 3> kWords{
+      {{"keep", OnPolicyChange::kKeep},
+       {"drain", OnPolicyChange::kDrain},
+       {"cut", OnPolicyChange::kCut}}};
+  return choice(text, kWords, "keep, drain or cut");
+}
+
+Parsed<policy::SniRule> sni_rule(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, policy::SniRule>, 3> kWords{
+      {{"require", policy::SniRule::kRequire},
+       {"optional", policy::SniRule::kOptional},
+       {"off", policy::SniRule::kOff}}};
+  return choice(text, kWords, "require, optional or off");
+}
+
+Parsed<LogFormat> log_format(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, LogFormat>, 2> kWords{
+      {{"squid", LogFormat::kSquid}, {"json", LogFormat::kJson}}};
+  if (text == "ecs" || text == "emf") {
+    return std::unexpected(Fault{"the format " + std::string(text) + " is not in this release",
+                                 "write squid or json"});
+  }
+  return choice(text, kWords, "squid or json");
+}
+
+Parsed<std::size_t> head_size(std::string_view text) {
+  Parsed<std::size_t> size = parse_size(text);
+  if (size && (*size < 1024 || *size > 1024 * 1024)) {
+    return std::unexpected(
+        Fault{quoted(text) + " is no good size for a head", "write one from 1KiB to 1MiB"});
+  }
+  return size;
+}
+
+// A listener that may be off.
+Parsed<std::optional<Endpoint>> listener_or_off(std::string_view text) {
+  if (text == "off") return std::optional<Endpoint>();
+  Parsed<Endpoint> endpoint = parse_endpoint(text);
+  if (!endpoint) return std::unexpected(std::move(endpoint.error()));
+  return std::optional(*endpoint);
+}
+
+// `--allow` makes a document that allows its patterns to everyone.
+void allow(const Given& given, Settings& settings, std::vector<Problem>& problems) {
+  policy::Document document;
+  document.name = given.source;
+  document.file = given.source;
+  policy::Entry entry;
+  for (const Given::Text& text : given.values) {
+    auto pattern = policy::Pattern::parse(text.text);
+    if (pattern) {
+      entry.hosts.add(*pattern, text.position);
+    } else {
+      report(given, text, {std::move(pattern.error().message), std::move(pattern.error().fix)},
+             problems);
+    }
+  }
+  entry.position = given.values.front().position;
+  document.allow.push_back(std::move(entry));
+  settings.allow = std::move(document);
+}
+
+using S = Settings;
+constexpr auto kList = Repeat::kList;
+constexpr auto kOnce = Repeat::kOnce;
+
+// A fallback that begins with a small letter or a digit and has no blank is a value that could be
+// written; "none" and what has blanks is for people.
+constexpr std::array kSettings = std::to_array<Setting>({
+    {"Listeners", "listen", "ADDR:PORT", kList, "127.0.0.1:3128",
+     "Where clients connect; port 0 takes a free one.", list<&S::listen, parse_endpoint>},
+    {"Listeners", "proxy-protocol", "required|optional|off", kOnce, "off",
+     "Whether load balancers (--trusted) send a PROXY header, version 1 or 2, that names the "
+     "client.",
+     one<&S::proxy_protocol, proxy_protocol>},
+    {"Listeners", "trusted", "CIDR", kList, "none",
+     "Load balancers whose PROXY header is believed.", list<&S::trusted, parse_cidr>},
+    {"Listeners", "clients", "CIDR", kList,
+     "loopback, RFC 1918, 100.64.0.0/10 and fc00::/7, without what is trusted",
+     "Who may use the gateway; the connections of others are closed before a byte is read.",
+     list<&S::clients, parse_cidr>},
+
+    {"Policy", "allow", "PATTERN", kList, "none",
+     "A name, .name (with all below), *.name (all below), address or block to allow; perhaps with "
+     ":PORT or :PORT-PORT.",
+     allow},
+    {"Policy", "allow-file", "FILE", kList, "none",
+     "A plain list of such patterns: one a line or with commas between, # for comments.",
+     list<&S::allow_files, parse_text>},
+    {"Policy", "allow-port", "PORT[-PORT]", kList, "80 and 443",
+     "Ports of the entries that name none.", list<&S::allow_ports, parse_ports>},
+    {"Policy", "policy", "FILE|DIR", kList, "none",
+     "EgressPolicy documents in YAML; of a directory, its files *.yaml, *.yml and *.list.",
+     list<&S::policies, parse_text>},
+    {"Policy", "on-policy-change", "keep|drain|cut", kOnce, "keep",
+     "What becomes of open tunnels that a new policy would refuse; drain gives them 30 s.",
+     one<&S::on_policy_change, on_policy_change>},
+    {"Policy", "report-only", "", kOnce, "false",
+     "Record what the policy would refuse, and let it pass.", one<&S::report_only, parse_switch>},
+    {"Policy", "sni", "require|optional|off", kOnce, "require",
+     "Whether the TLS server name has to be the name of the CONNECT, where an entry does not say.",
+     one<&S::sni, sni_rule>},
+    {"Policy", "allow-private", "CIDR", kList, "none",
+     "Special addresses that every entry may lead to; better named in the entry's addresses.",
+     list<&S::allow_private, parse_cidr>},
+    {"Policy", "inside", "CIDR", kList, "none",
+     "Further networks that no name may lead to, such as the VPC's own IPv6 blocks.",
+     list<&S::inside, parse_cidr>},
+    {"Policy", "nat64", "CIDR", kList, "none",
+     "NAT64 prefixes of this network: what is inside is judged by its IPv4 address.",
+     list<&S::nat64, parse_nat64>},
+
+    {"Names", "dns", "ADDR[:PORT]", kList, "the servers of /etc/resolv.conf", "DNS servers to ask.",
+     list<&S::dns, parse_dns_server>},
+    {"Names", "ca-file", "FILE", kOnce, "the system's",
+     "Certificate authorities for the HTTPS requests of the gateway itself.",
+     one<&S::ca_file, parse_text>},
+
+    {"Limits", "max-connections", "N", kOnce, "as many as the descriptor limit has room for",
+     "Connections of clients in all; further ones get a 503.",
+     one<&S::max_connections, count<1, 10'000'000>>},
+    {"Limits", "max-connections-per-client", "N", kOnce, "none",
+     "Connections of one client address; further ones get a 429.",
+     one<&S::max_connections_per_client, count<1, 10'000'000>>},
+    {"Limits", "max-head-size", "SIZE", kOnce, "64KiB",
+     "The largest request head; larger ones get a 431.", one<&S::max_head_size, head_size>},
+    {"Limits", "head-timeout", "DURATION", kOnce, "10s", "For a request head to arrive whole.",
+     one<&S::head_timeout, parse_some_duration>},
+    {"Limits", "handshake-timeout", "DURATION", kOnce, "10s",
+     "For a TLS ClientHello to arrive whole.", one<&S::handshake_timeout, parse_some_duration>},
+    {"Limits", "connect-timeout", "DURATION", kOnce, "10s",
+     "For resolving a name and connecting to it.", one<&S::connect_timeout, parse_some_duration>},
+    {"Limits", "idle-timeout", "DURATION", kOnce, "1h",
+     "For which nothing may move before a tunnel or exchange is closed; 0 for ever.",
+     one<&S::idle_timeout, parse_duration>},
+    {"Limits", "tunnel-timeout", "DURATION", kOnce, "0",
+     "The longest that a tunnel may live; 0 for ever.", one<&S::tunnel_timeout, parse_duration>},
+    {"Limits", "tcp-keepalive", "DURATION", kOnce, "60s",
+     "Between TCP keep-alive probes, both ways; 0 for none. Load balancers forget a connection "
+     "that is idle for 350 s.",
+     one<&S::tcp_keepalive, parse_duration>},
+
+    {"Records", "access-log", "FILE|-", kOnce, "-",
+     "Where requests are recorded; - is standard "
+     "output.",
+     one<&S::access_log, parse_text>},
+    {"Records", "log-format", "squid|json", kOnce, "squid", "The format of the records.",
+     one<&S::log_format, log_format>},
+    {"Records", "admin", "ADDR:PORT|off", kOnce, "127.0.0.1:9901",
+     "Health, readiness, metrics and version over HTTP, for people and Prometheus.",
+     one<&S::admin, listener_or_off>},
+    {"Records", "health", "ADDR:PORT|off", kOnce, "off",
+     "/healthz and /readyz alone, for load balancers.", one<&S::health, listener_or_off>},
+
+    {"Process", "workers", "N", kOnce, "one per core", "Threads that carry traffic.",
+     one<&S::workers, count<1, 1024>>},
+    {"Process", "drain-delay", "DURATION", kOnce, "5s",
+     "After SIGTERM, how long new connections are still taken while /readyz fails.",
+     one<&S::drain_delay, parse_duration>},
+    {"Process", "drain-timeout", "DURATION", kOnce, "30s",
+     "After that, how long open tunnels may live on.", one<&S::drain_timeout, parse_duration>},
+    {"Process", "pid-file", "FILE", kOnce, "none", "Where to write the process id.",
+     one<&S::pid_file, parse_text>},
+});
+
+constexpr std::array kLater = std::to_array<LaterSetting>({
+    {"listen-transparent", FlagValue::kRequired, "transparent mode"},
+    {"listen-tls", FlagValue::kRequired, "TLS between client and gateway"},
+    {"tls-cert", FlagValue::kRequired, "TLS between client and gateway"},
+    {"tls-key", FlagValue::kRequired, "TLS between client and gateway"},
+    {"client-ca", FlagValue::kRequired, "TLS between client and gateway"},
+    {"crl", FlagValue::kRequired, "TLS between client and gateway"},
+    {"listen-socks", FlagValue::kRequired, "SOCKS"},
+    {"users", FlagValue::kRequired, "users with passwords"},
+    {"policy-source", FlagValue::kRequired, "policies from remote sources"},
+    {"policy-max-age", FlagValue::kRequired, "policies from remote sources"},
+    {"policy-key", FlagValue::kRequired, "policies from remote sources"},
+    {"allow-rollback", FlagValue::kNone, "policies from remote sources"},
+    {"kube", FlagValue::kNone, "Kubernetes"},
+    {"aws", FlagValue::kNone, "AWS"},
+});
+
+}  // namespace
+
+std::span<const Setting> setting_table() {
+  return kSettings;
+}
+
+std::span<const LaterSetting> later_settings() {
+  return kLater;
+}
+
+const Setting* find_setting(std::string_view name) {
+  const auto* row = std::ranges::find(kSettings, name, &Setting::name);
+  return row == kSettings.end() ? nullptr : row;
+}
+
+const LaterSetting* find_later_setting(std::string_view name) {
+  const auto* row = std::ranges::find(kLater, name, &LaterSetting::name);
+  return row == kLater.end() ? nullptr : row;
+}
+
+}  // namespace ebbgate::config::detail

@@ -1,0 +1,199 @@
+#include "config/load_policy.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "config/document_yaml.h"
+#include "policy/list.h"
+
+namespace ebbgate::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+// SHA-256 over named parts. Each comes with its length, so that no two sequences read alike.
+class Digest {
+ public:
+  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
+  }
+
+  void add(std::string_view text) {
+    const std::string length = std::to_string(text.size()) + ':';
+    EVP_DigestUpdate(context_.get(), length.data(), length.size());
+    EVP_DigestUpdate(context_.get(), text.data(), text.size());
+  }
+
+  [[nodiscard]] std::string first_hex_digits(std::size_t count) {
+    static constexpr std::string_view kDigits = "0123456789abcdef";
+    std::array<unsigned char, EVP_MAX_MD_SIZE> octets{};
+    EVP_DigestFinal_ex(context_.get(), octets.data(), nullptr);
+    std::string out;
+    for (std::size_t i = 0; i < count; ++i) {
+      out += kDigits[i % 2 == 0 ? octets[i / 2] >> 4 : octets[i / 2] & 15];
+    }
+    return out;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+enum class Form : std::uint8_t { kYaml, kList };
+
+// The form that a file in a directory has; nothing where the directory does not mean it.
+std::optional<Form> form_of(const fs::path& file) {
+  const std::string name = file.filename().string();
+  if (name.starts_with('.')) return std::nullopt;
+  if (name.ends_with(".yaml") || name.ends_with(".yml")) return Form::kYaml;
+  if (name.ends_with(".list")) return Form::kList;
+  return std::nullopt;
+}
+
+class PolicyLoader {
+ public:
+  LoadedPolicy load(const Settings& settings, std::uint64_t hash_seed) {
+    policy::PolicySettings policy_settings{.default_ports = settings.allow_ports,
+                                           .sni = settings.sni,
+                                           .report_only = settings.report_only,
+                                           .hash_seed = hash_seed};
+    digest_settings(policy_settings);
+    if (settings.allow) take_flags(*settings.allow);
+    for (const std::string& file : settings.allow_files) take_file(file, file, Form::kList);
+    for (const std::string& path : settings.policies) take_path(path);
+    warn_of_equal_names();
+    if (documents_.empty() && !settings.report_only) {
+      out_.problems.push_back({.severity = policy::Severity::kWarning,
+                               .file = {},
+                               .message = "nothing is allowed",
+                               .fix = "name a policy with --policy, --allow-file or --allow"});
+    }
+    if (policy::has_errors(out_.problems)) return std::move(out_);
+    auto compiled = policy::Policy::compile(std::move(documents_), policy_settings);
+    out_.problems.insert(out_.problems.end(), std::make_move_iterator(compiled.problems.begin()),
+                         std::make_move_iterator(compiled.problems.end()));
+    out_.policy = std::move(compiled.policy);
+    out_.version = digest_.first_hex_digits(12);
+    return std::move(out_);
+  }
+
+ private:
+  // The version tells decisions apart, and these settings are part of them.
+  void digest_settings(const policy::PolicySettings& settings) {
+    for (const policy::PortRange& range : settings.default_ports) digest_.add(range.str());
+    digest_.add(settings.report_only ? "report" : "enforce");
+    digest_.add(std::to_string(static_cast<int>(settings.sni)));
+  }
+
+  void take_flags(const policy::Document& document) {
+    for (const policy::Entry& entry : document.allow) {
+      for (std::size_t i = 0; i < entry.hosts.size(); ++i) digest_.add(entry.hosts[i].str());
+    }
+    documents_.push_back(document);
+  }
+
+  void take_path(const std::string& path) {
+    std::error_code error;
+    if (fs::is_directory(path, error)) {
+      take_directory(path);
+    } else {
+      take_file(path, path, form_of(path).value_or(Form::kYaml));
+    }
+  }
+
+  void take_directory(const std::string& path) {
+    std::error_code error;
+    std::vector<fs::path> files;
+    for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+      std::error_code ignored;
+      if (form_of(it->path()) && !it->is_directory(ignored)) files.push_back(it->path());
+    }
+    if (error) {
+      refuse(path, "it cannot be read: " + error.message(), "name a directory of policies");
+      return;
+    }
+    if (files.empty()) {
+      refuse(path, "the directory holds no policy", "put files *.yaml, *.yml or *.list there");
+      return;
+    }
+    std::ranges::sort(files);
+    const fs::path revision = config_map_revision(path);
+    for (const fs::path& file : files) {
+      const fs::path in_revision = revision / file.filename();
+      const bool is_there = !revision.empty() && fs::exists(in_revision, error);
+      take_file(is_there ? in_revision.string() : file.string(), file.string(), *form_of(file));
+    }
+  }
+
+  // The kubelet mounts a ConfigMap as links through `..data`, a link to the directory of one
+  // revision that is swapped whole: resolved once, all files are of one revision.
+  static fs::path config_map_revision(const fs::path& directory) {
+    std::error_code error;
+    const fs::path data = directory / "..data";
+    fs::path target = fs::is_symlink(data, error) ? fs::canonical(data, error) : fs::path();
+    return error ? fs::path() : target;
+  }
+
+  void take_file(const std::string& path, const std::string& name, Form form) {
+    const auto text = read_file(path);
+    if (!text) {
+      refuse(name, text.error(), "name a file that the gateway may read");
+      return;
+    }
+    digest_.add(form == Form::kList ? "list" : "yaml");
+    digest_.add(*text);
+    if (form == Form::kList) {
+      auto list = policy::parse_list(*text, name);
+      documents_.push_back(std::move(list.document));
+      keep(std::move(list.problems));
+    } else {
+      auto parsed = parse_documents(*text, name);
+      std::ranges::move(parsed.documents, std::back_inserter(documents_));
+      keep(std::move(parsed.problems));
+    }
+  }
+
+  void warn_of_equal_names() {
+    std::map<std::string_view, const policy::Document*> by_name;
+    for (const policy::Document& document : documents_) {
+      const auto [known, is_new] = by_name.try_emplace(document.name, &document);
+      if (is_new || document.name.empty()) continue;
+      const policy::Document& other = *known->second;
+      out_.problems.push_back({.severity = policy::Severity::kWarning,
+                               .file = document.file,
+                               .position = document.position,
+                               .message = "another document has the name \"" + document.name +
+                                          "\" too, at " + policy::str(other.file, other.position),
+                               .fix = "give each its own, so that records tell them apart"});
+    }
+  }
+
+  void refuse(std::string file, std::string message, std::string fix) {
+    out_.problems.push_back(
+        {.file = std::move(file), .message = std::move(message), .fix = std::move(fix)});
+  }
+
+  void keep(std::vector<Problem> problems) {
+    std::ranges::move(problems, std::back_inserter(out_.problems));
+  }
+
+  LoadedPolicy out_;
+  std::vector<policy::Document> documents_;
+  Digest digest_;
+};
+
+}  // namespace
+
+LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed) {
+  return PolicyLoader().load(settings, hash_seed);
+}
+
+}  // namespace ebbgate::config
