@@ -65,6 +65,16 @@ std::string without_stars(std::string_view text) {
   return "*" + std::string(rest.substr(dot));
 }
 
+// Whether there is a slash, or what may follow a path, that begins no prefix length.
+bool has_path(std::string_view text) {
+  const std::size_t slash = text.find_first_of("/?#");
+  if (slash == std::string_view::npos) return false;
+  const std::string_view host = text.substr(0, slash);
+  const bool is_address = ends_in_number(host) || host.contains(':') || host.contains('[');
+  return !is_address || text[slash] != '/' ||
+         text.find_first_not_of("0123456789:-]", slash + 1) != std::string_view::npos;
+}
+
 // Refuses what is no pattern for its punctuation: blanks, URLs, regular expressions, stray stars.
 std::expected<void, PatternError> check_shape(std::string_view text) {
   if (text.empty()) {
@@ -77,20 +87,13 @@ std::expected<void, PatternError> check_shape(std::string_view text) {
                  "put one name on each line, or commas between names");
   }
   if (text.contains("://")) return error(text, "has a scheme", write(authority_of(text)));
-  if (text.find_first_of("^$\\()|+{}") != std::string_view::npos || text.contains(".*") ||
+  if (text.find_first_of("^$\\()|+{}") != std::string_view::npos || text.starts_with(".*") ||
       text.starts_with('~')) {
     return error(text, "is a regular expression",
                  "list the names, or use .example.com for a name and all names below it");
   }
   if (text.contains('@')) return error(text, "has userinfo", write(authority_of(text)));
-  const std::size_t slash = text.find_first_of("/?#");
-  if (slash != std::string_view::npos &&
-      (text[slash] != '/' || !Cidr::parse(text.substr(0, slash)))) {
-    const std::string_view host = text.substr(0, slash);
-    if (!ends_in_number(host) && !host.contains(':') && !host.contains('[')) {
-      return error(text, "has a path", write(authority_of(text)));
-    }
-  }
+  if (has_path(text)) return error(text, "has a path", write(authority_of(text)));
   const std::size_t star = text.rfind('*');
   if (star != std::string_view::npos && !(star == 0 && text.starts_with("*."))) {
     if (text == "*") {

@@ -1,0 +1,423 @@
+#include "policy/policy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "policy/detail/test_documents.h"
+
+namespace ebbgate::policy {
+namespace {
+
+using detail::at;
+using detail::cidr;
+using detail::client;
+using detail::compiled;
+using detail::decide_tunnel;
+using detail::document;
+using detail::entry;
+using detail::host;
+using detail::port;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+SubjectRule from(std::string_view block) {
+  SubjectRule rule;
+  rule.cidr = cidr(block);
+  return rule;
+}
+
+Document for_clients(Document document, std::string_view block) {
+  document.subjects = {from(block)};
+  return document;
+}
+
+Document reporting(Document document) {
+  document.mode = Mode::kReport;
+  return document;
+}
+
+Entry with_ports(Entry made, std::vector<PortRange> ports) {
+  made.ports = std::move(ports);
+  return made;
+}
+
+// What decides of a request, in words: "ALLOW allowed".
+std::string outcome(const Decision& decision) {
+  return std::string(word(decision.verdict)) + " " + std::string(word(decision.reason));
+}
+
+struct Row {
+  std::string_view target;
+  std::string_view outcome;
+};
+
+void expect_outcomes(const Policy& policy, std::initializer_list<Row> rows) {
+  for (const Row& row : rows) {
+    EXPECT_EQ(outcome(decide_tunnel(policy, row.target)), row.outcome) << row.target;
+  }
+}
+
+TEST(Decide, DeniesByDefaultAndAllowsWhatIsListed) {
+  const auto policy = compiled({document(
+      {entry({"example.com", ".sub.example", "*.below.example", "203.0.113.7", "198.51.100.0/24",
+              "[2001:db8::/32]:443", "ports.example:8000-8010", "203.0.113.0/24:22"})})});
+  expect_outcomes(*policy, {
+                               {"example.com:443", "ALLOW allowed"},
+                               {"example.com:80", "ALLOW allowed"},
+                               {"example.com:22", "DENY port-not-allowed"},
+                               {"www.example.com:443", "DENY not-allowed"},
+                               {"com:443", "DENY not-allowed"},
+                               {"sub.example:443", "ALLOW allowed"},
+                               {"a.b.sub.example:443", "ALLOW allowed"},
+                               {"notsub.example:443", "DENY not-allowed"},
+                               {"below.example:443", "DENY not-allowed"},
+                               {"a.b.below.example:443", "ALLOW allowed"},
+                               {"203.0.113.7:443", "ALLOW allowed"},
+                               {"203.0.113.8:443", "DENY port-not-allowed"},
+                               {"203.0.113.8:22", "ALLOW allowed"},
+                               {"[::ffff:203.0.113.7]:443", "DENY not-allowed"},
+                               {"198.51.100.99:80", "ALLOW allowed"},
+                               {"198.51.101.1:80", "DENY not-allowed"},
+                               {"[2001:db8::5]:443", "ALLOW allowed"},
+                               {"[2001:db8::5]:80", "DENY port-not-allowed"},
+                               {"ports.example:8010", "ALLOW allowed"},
+                               {"ports.example:8011", "DENY port-not-allowed"},
+                               {"ports.example:443", "DENY port-not-allowed"},
+                           });
+  expect_outcomes(*compiled({}), {{"example.com:443", "DENY not-allowed"}});
+}
+
+TEST(Decide, TakesTheEntrysPortsForHostsThatNameNone) {
+  PolicySettings settings;
+  settings.default_ports = {{8443, 8443}};
+  const auto policy =
+      compiled({document({with_ports(entry({"a.example", "b.example:22"}), {{53, 53}}),
+                          entry({"c.example"})})},
+               settings);
+  expect_outcomes(*policy, {
+                               {"a.example:53", "ALLOW allowed"},
+                               {"a.example:443", "DENY port-not-allowed"},
+                               {"b.example:22", "ALLOW allowed"},
+                               {"b.example:53", "DENY port-not-allowed"},
+                               {"c.example:8443", "ALLOW allowed"},
+                               {"c.example:443", "DENY port-not-allowed"},
+                           });
+}
+
+TEST(Decide, LetsAnyDenyWinInWhateverDocumentAndOrder) {
+  std::vector<Document> documents = {
+      document({entry({".example.com", "0.0.0.0/0", "::/0"})}, {}, "wide"),
+      document({}, {entry({"secret.example.com", "*.deep.example.com", "198.51.100.0/24"})},
+               "deny"),
+      document({},
+               {entry({"ssh.example.com:22"}), with_ports(entry({"p.example.com"}), {{443, 443}})},
+               "ports"),
+      document({entry({"secret.example.com"})}, {}, "narrow"),
+  };
+  for (int order = 0; order < 4; ++order) {
+    const auto policy = compiled(documents);
+    expect_outcomes(*policy, {
+                                 {"www.example.com:443", "ALLOW allowed"},
+                                 {"secret.example.com:443", "DENY denied-by-rule"},
+                                 {"secret.example.com:9", "DENY denied-by-rule"},
+                                 {"x.deep.example.com:443", "DENY denied-by-rule"},
+                                 {"deep.example.com:443", "ALLOW allowed"},
+                                 {"ssh.example.com:443", "ALLOW allowed"},
+                                 {"ssh.example.com:22", "DENY denied-by-rule"},
+                                 {"p.example.com:443", "DENY denied-by-rule"},
+                                 {"p.example.com:80", "ALLOW allowed"},
+                                 {"198.51.100.3:443", "DENY denied-by-rule"},
+                                 // The same address as an IPv6 literal.
+                                 {"[::ffff:198.51.100.3]:443", "DENY denied-by-rule"},
+                                 {"[64:ff9b::c633:6403]:443", "DENY denied-by-rule"},
+                                 {"[2002:c633:6403::1]:443", "DENY denied-by-rule"},
+                                 {"8.8.8.8:443", "ALLOW allowed"},
+                             });
+    std::ranges::rotate(documents, documents.begin() + 1);
+  }
+}
+
+TEST(Decide, NamesTheMostSpecificEntry) {
+  const auto policy = compiled({document({entry(
+      {".example.com", "a.b.example.com", ".b.example.com", "10.0.0.0/8", "10.1.0.0/16"})})});
+  for (const auto& [target, pattern] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"x.example.com:443", ".example.com"},
+           {"x.b.example.com:443", ".b.example.com"},
+           {"a.b.example.com:443", "a.b.example.com"},
+           {"10.1.2.3:443", "10.1.0.0/16"}}) {
+    const Decision decision = decide_tunnel(*policy, target);
+    ASSERT_TRUE(decision.pattern);
+    const Citation citation = policy->cite(*decision.pattern);
+    EXPECT_EQ(citation.pattern, pattern);
+    EXPECT_EQ(citation.document, "doc");
+    EXPECT_FALSE(citation.denies);
+  }
+  const Decision decision = decide_tunnel(*policy, "b.example.com:443");
+  EXPECT_EQ(policy->cite(*decision.pattern).where(), "doc.yaml:3:1");
+}
+
+TEST(Decide, AsksOnlyTheDocumentsAboutTheSubject) {
+  SubjectRule pod = from("10.0.0.0/8");
+  pod.pod_namespace = "ci";
+  pod.service_account = "builder";
+  pod.pod_labels = {{"tier", "build"}};
+  Document for_pods = document({entry({"pods.example"})}, {}, "pods");
+  for_pods.subjects = {pod};
+  Document for_users = document({entry({"users.example"})}, {}, "users");
+  for_users.subjects.resize(2);
+  for_users.subjects[0].user = "ci";
+  for_users.subjects[1].certificate = "CN=ci";
+  const auto policy = compiled({
+      for_clients(document({entry({"a.example"})}), "10.1.0.0/16"),
+      for_clients(document({}, {entry({"all.example"})}), "10.2.0.0/16"),
+      document({entry({"all.example"})}),
+      for_pods,
+      for_users,
+  });
+  const auto ask = [&](std::string_view target, const Subject& subject) {
+    return outcome(decide_tunnel(*policy, target, subject));
+  };
+  EXPECT_EQ(ask("a.example:443", client("10.1.2.3")), "ALLOW allowed");
+  EXPECT_EQ(ask("a.example:443", client("::ffff:10.1.2.3")), "ALLOW allowed");
+  EXPECT_EQ(ask("a.example:443", client("10.2.2.3")), "DENY not-allowed");
+  EXPECT_EQ(ask("a.example:22", client("10.2.2.3")), "DENY not-allowed");
+  EXPECT_EQ(ask("a.example:443", Subject{}), "DENY not-allowed");
+  EXPECT_EQ(ask("all.example:443", client("10.1.2.3")), "ALLOW allowed");
+  EXPECT_EQ(ask("all.example:443", Subject{}), "ALLOW allowed");
+  EXPECT_EQ(ask("all.example:443", client("10.2.2.3")), "DENY denied-by-rule");
+
+  Subject builder = client("10.9.9.9");
+  EXPECT_EQ(ask("pods.example:443", builder), "DENY not-allowed") << "no source of pods is on";
+  Pod known{.name = "x",
+            .pod_namespace = "ci",
+            .service_account = "builder",
+            .labels = {{"tier", "build"}, {"app", "x"}}};
+  builder.pod = std::make_shared<const Pod>(known);
+  EXPECT_EQ(ask("pods.example:443", builder), "ALLOW allowed");
+  builder.address = detail::address("192.0.2.1");
+  EXPECT_EQ(ask("pods.example:443", builder), "DENY not-allowed") << "all fields must hold";
+  builder.address = detail::address("10.9.9.9");
+  for (auto change :
+       {+[](Pod& p) { p.pod_namespace = "prod"; }, +[](Pod& p) { p.service_account = "default"; },
+        +[](Pod& p) { p.labels["tier"] = "run"; }, +[](Pod& p) { p.labels.clear(); }}) {
+    Pod other = known;
+    change(other);
+    builder.pod = std::make_shared<const Pod>(other);
+    EXPECT_EQ(ask("pods.example:443", builder), "DENY not-allowed");
+  }
+
+  Subject user = client("10.3.3.3");
+  EXPECT_EQ(ask("users.example:443", user), "DENY not-allowed");
+  user.user = "ci";
+  EXPECT_EQ(ask("users.example:443", user), "ALLOW allowed");
+  user = client("10.3.3.3");
+  user.certificate = "CN=ci";
+  EXPECT_EQ(ask("users.example:443", user), "ALLOW allowed");
+  user.certificate = "CN=cj";
+  EXPECT_EQ(ask("users.example:443", user), "DENY not-allowed");
+}
+
+TEST(Decide, ReportsOnlyWhereEveryDocumentAboutTheSubjectReports) {
+  const auto policy = compiled({
+      reporting(
+          for_clients(document({entry({"a.example"})}, {entry({"bad.example"})}), "10.0.0.0/8")),
+      for_clients(document({entry({"b.example"})}), "10.1.0.0/16"),
+  });
+  const auto ask = [&](std::string_view target, std::string_view from) {
+    return outcome(decide_tunnel(*policy, target, client(from)));
+  };
+  EXPECT_EQ(ask("a.example:443", "10.2.0.1"), "ALLOW allowed");
+  EXPECT_EQ(ask("other.example:443", "10.2.0.1"), "REPORT not-allowed");
+  EXPECT_EQ(ask("a.example:22", "10.2.0.1"), "REPORT port-not-allowed");
+  EXPECT_EQ(ask("bad.example:443", "10.2.0.1"), "REPORT denied-by-rule");
+  EXPECT_EQ(ask("other.example:443", "10.1.0.1"), "DENY not-allowed");
+  EXPECT_EQ(ask("bad.example:443", "10.1.0.1"), "DENY denied-by-rule");
+  EXPECT_EQ(ask("b.example:443", "10.1.0.1"), "ALLOW allowed");
+  EXPECT_EQ(ask("a.example:443", "192.0.2.1"), "DENY not-allowed") << "no document is about it";
+
+  PolicySettings settings;
+  settings.report_only = true;
+  const auto lax = compiled({document({entry({"a.example"})})}, settings);
+  EXPECT_EQ(outcome(decide_tunnel(*lax, "b.example:443")), "REPORT not-allowed");
+}
+
+TEST(Decide, RelaxesOnlyTheReasonsThatReportModeMay) {
+  Decision decision;
+  decision.reports_only = true;
+  for (const ReasonInfo& row : kReasons) {
+    if (row.reason == Reason::kAllowed) continue;
+    EXPECT_EQ(verdict_of(decision, row.reason), row.relaxable ? Verdict::kReport : Verdict::kDeny)
+        << row.word;
+  }
+  for (const Reason relaxed :
+       {Reason::kNotAllowed, Reason::kDeniedByRule, Reason::kPortNotAllowed, Reason::kExpired,
+        Reason::kSniMismatch, Reason::kSniMissing, Reason::kNotTls}) {
+    EXPECT_EQ(verdict_of(decision, relaxed), Verdict::kReport);
+  }
+  for (const Reason kept : {Reason::kForbiddenAddress, Reason::kMalformedRequest,
+                            Reason::kOverLimit, Reason::kSubjectRequired}) {
+    EXPECT_EQ(verdict_of(decision, kept), Verdict::kDeny);
+  }
+}
+
+TEST(Decide, StopsMatchingAtTheMomentAnEntryExpires) {
+  Entry allowed = entry({"a.example"});
+  allowed.expires = at(100);
+  Entry denied = entry({"b.example"});
+  denied.expires = at(100);
+  const auto policy = compiled({document({allowed, entry({"b.example"})}, {denied})});
+  const auto ask = [&](std::string_view target, std::int64_t now) {
+    return outcome(decide_tunnel(*policy, target, client("10.0.0.1"), at(now)));
+  };
+  EXPECT_EQ(ask("a.example:443", 99), "ALLOW allowed");
+  EXPECT_EQ(ask("a.example:443", 100), "DENY expired");
+  EXPECT_EQ(ask("a.example:22", 99), "DENY port-not-allowed");
+  EXPECT_EQ(ask("a.example:22", 100), "DENY not-allowed");
+  EXPECT_EQ(ask("b.example:443", 99), "DENY denied-by-rule");
+  EXPECT_EQ(ask("b.example:443", 100), "ALLOW allowed");
+}
+
+TEST(Decide, JudgesMethodsAndPathsOnlyWhereTheyCanBeSeen) {
+  Entry limited = entry({"a.example"});
+  limited.methods = {"GET", "HEAD"};
+  limited.paths = {"/acme/"};
+  Entry no_delete = entry({"b.example"});
+  no_delete.methods = {"DELETE"};
+  Entry no_admin = entry({"b.example"});
+  no_admin.paths = {"/admin"};
+  const auto policy = compiled({document({limited, entry({"b.example"})}, {no_delete, no_admin})});
+  struct Case {
+    std::string_view name;
+    Visibility visibility;
+    std::string_view method;
+    std::string_view path;
+    std::string_view outcome;
+  };
+  for (const Case& c : {
+           Case{"a.example", Visibility::kClear, "GET", "/acme/x", "ALLOW allowed"},
+           Case{"a.example", Visibility::kClear, "POST", "/acme/x", "DENY not-allowed"},
+           Case{"a.example", Visibility::kClear, "get", "/acme/x", "DENY not-allowed"},
+           Case{"a.example", Visibility::kClear, "GET", "/acme/../x", "DENY not-allowed"},
+           Case{"a.example", Visibility::kOpaque, "", "", "DENY not-allowed"},
+           Case{"a.example", Visibility::kPending, "", "", "ALLOW allowed"},
+           Case{"b.example", Visibility::kClear, "GET", "/", "ALLOW allowed"},
+           Case{"b.example", Visibility::kClear, "DELETE", "/", "DENY denied-by-rule"},
+           Case{"b.example", Visibility::kClear, "GET", "/%61dmin", "DENY denied-by-rule"},
+           Case{"b.example", Visibility::kOpaque, "", "", "DENY denied-by-rule"},
+           Case{"b.example", Visibility::kPending, "", "", "ALLOW allowed"},
+       }) {
+    const Host target = host(c.name);
+    const Decision decision = decide(*policy, client("10.0.0.1"),
+                                     {.host = target,
+                                      .port = port(80),
+                                      .visibility = c.visibility,
+                                      .method = c.method,
+                                      .path = c.path},
+                                     at(0));
+    EXPECT_EQ(outcome(decision), c.outcome) << c.name << " " << c.method << " " << c.path;
+  }
+}
+
+TEST(Decide, KeepsTheTermsOfEveryEntryThatMatchesOnce) {
+  std::vector<Entry> entries;
+  for (int i = 0; i < 7; ++i) {
+    entries.push_back(entry({"a.example", ".example", "*.example"}));
+    entries.back().addresses = {Cidr::of(IpAddress::v4(0x0a000000U + static_cast<unsigned>(i)))};
+  }
+  entries.push_back(entries.front());
+  const auto policy = compiled({document(entries)});
+  const Decision decision = decide_tunnel(*policy, "a.example:443");
+  EXPECT_EQ(decision.admissions.all().size(), 7U);
+  EXPECT_TRUE(decide_tunnel(*policy, "a.other:443").admissions.empty());
+}
+
+std::vector<std::string> problems_of(std::vector<Document> documents) {
+  std::vector<std::string> texts;
+  for (const PolicyProblem& problem : Policy::compile(std::move(documents)).problems) {
+    texts.push_back(str(problem));
+  }
+  return texts;
+}
+
+TEST(Compile, ReportsWhatAWiderEntryOfTheSameListCoversOnce) {
+  EXPECT_THAT(
+      problems_of(
+          {document({entry({"www.example.org", ".example.org", "*.example.org", "example.org",
+                            "a.b.example.org:443", "x.example.org:8080", "*.y.example", "y.example",
+                            "y.example", "10.0.0.0/8", "10.1.0.0/16:80", "10.0.0.0/7:443"})})}),
+      ElementsAre(HasSubstr("doc.yaml:1:1: warning: www.example.org is redundant: "),
+                  HasSubstr(":3:1: warning: *.example.org is redundant: .example.org on line 2"),
+                  HasSubstr(":4:1: warning: example.org is redundant"),
+                  HasSubstr(":5:1: warning: a.b.example.org:443 is redundant"),
+                  HasSubstr(":9:1: warning: y.example is redundant: y.example on line 8"),
+                  HasSubstr(":11:1: warning: 10.1.0.0/16:80 is redundant: 10.0.0.0/8")));
+  // Entries with other terms are not each other's doubles.
+  EXPECT_THAT(problems_of({document({entry({".example.org"}), entry({"www.example.org"})})}),
+              ElementsAre());
+}
+
+TEST(Compile, SaysWhomASharedSuffixLetsIn) {
+  struct Case {
+    std::string_view pattern;
+    std::string_view strangers;
+  };
+  for (const Case& c : {Case{".com", "every name that anybody registers"},
+                        Case{"*.co.uk", "every name that anybody registers"},
+                        Case{".s3.amazonaws.com", "every S3 bucket"},
+                        Case{".s3.eu-west-2.amazonaws.com", "every S3 bucket"},
+                        Case{".compute.amazonaws.com", "every EC2 instance"},
+                        Case{"*.cloudfront.net", "every CloudFront distribution"},
+                        Case{".eu-west-2.amazonaws.com", "every S3 bucket"},
+                        Case{".amazonaws.com", "every S3 bucket"},
+                        Case{".blob.core.windows.net", "every storage account"},
+                        Case{".herokuapp.com", "every customer of the hosting service"},
+                        Case{".fastly.net", "every customer of the hosting service"}}) {
+    EXPECT_THAT(problems_of({document({entry({c.pattern})})}), ElementsAre(HasSubstr(c.strangers)))
+        << c.pattern;
+  }
+  EXPECT_THAT(problems_of({document(
+                  {entry({".example.com", ".internal", "com", "d2glxqk2uabbnd.cloudfront.net",
+                          "s3.amazonaws.com", ".dkr.ecr.eu-west-2.amazonaws.com"})})}),
+              ElementsAre());
+  EXPECT_THAT(problems_of({document({}, {entry({".com"})})}), ElementsAre()) << "a deny entry";
+}
+
+TEST(Compile, AdvisesAgainstEchOnSharedHosts) {
+  Entry made = entry({".cloudfront.net"});
+  EXPECT_THAT(problems_of({document({made})}), ElementsAre(HasSubstr("`ech: deny`")));
+  made.ech = EchRule::kDeny;
+  EXPECT_THAT(problems_of({document({made})}), ElementsAre(testing::Not(HasSubstr("ech"))));
+}
+
+TEST(Compile, WarnsThatLimitedEntriesNeverAdmitATunnel) {
+  Entry made = entry({"a.example"});
+  made.paths = {"/x"};
+  EXPECT_THAT(problems_of({document({made})}),
+              ElementsAre(HasSubstr("`paths` never admits an opaque tunnel")));
+  made.methods = {"GET"};
+  EXPECT_THAT(problems_of({document({}, {made})}),
+              ElementsAre(HasSubstr("`methods` and `paths` refuses every opaque tunnel")));
+}
+
+TEST(Compile, RefusesDocumentsThatWouldMatchTooMuchOrNothing) {
+  EXPECT_THAT(problems_of({document({Entry{}})}), ElementsAre(HasSubstr("no hosts")));
+  Document everyone = document({entry({"a.example"})});
+  everyone.subjects = {SubjectRule{}};
+  EXPECT_THAT(problems_of({everyone}), ElementsAre(HasSubstr("asks for nothing")));
+  everyone.subjects[0].pod_labels = {{"a", "b"}};
+  EXPECT_THAT(problems_of({everyone}), ElementsAre(HasSubstr("without `namespace`")));
+  EXPECT_EQ(Policy::compile({everyone}).policy, nullptr);
+}
+
+TEST(Compile, CountsWarningsBeyondAHundred) {
+  Entry made = entry({"a.example"});
+  for (int i = 0; i < 250; ++i) made.hosts.add(detail::pattern("a.example"));
+  const auto problems = problems_of({document({made})});
+  ASSERT_EQ(problems.size(), 101U);
+  EXPECT_THAT(problems.back(), HasSubstr("150 more entries are redundant"));
+}
+
+}  // namespace
+}  // namespace ebbgate::policy
