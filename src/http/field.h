@@ -112,6 +112,7 @@ class Fields {
   std::string octets_;
   std::vector<Place> places_;
   std::uint32_t known_ = 0;  // a bit for each FieldId that occurs
+  static_assert(static_cast<unsigned>(FieldId::kWwwAuthenticate) < 32);
 };
 
 }  // namespace ebbgate::http
