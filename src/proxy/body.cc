@@ -58,7 +58,8 @@ net::Task<Result<void>> transfer_plain(BodyTransfer& transfer, std::uint64_t lef
   while (left > 0 || until_close) {
     const std::string_view view = transfer.buffer.view();
     const std::size_t now =
-        until_close ? view.size() : static_cast<std::size_t>(std::min<std::uint64_t>(left, view.size()));
+        until_close ? view.size()
+                    : static_cast<std::size_t>(std::min<std::uint64_t>(left, view.size()));
     if (now > 0) {
       auto written = co_await write_with_pending(transfer, view.substr(0, now));
       if (!written) co_return written;

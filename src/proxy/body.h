@@ -23,9 +23,9 @@ struct BodyTransfer {
   net::Stream& sink;
   http::BodyFraming framing;  // as the source sends it
   http::ChunkedReader::Output output = http::ChunkedReader::Output::kChunked;
-  http::Blame blame;          // for what breaks the chunked coding
-  Duration idle;              // for each read and each write
-  std::string pending;        // goes to the sink first, such as the message's head
+  http::Blame blame;    // for what breaks the chunked coding
+  Duration idle;        // for each read and each write
+  std::string pending;  // goes to the sink first, such as the message's head
 
   std::uint64_t sent = 0;  // octets written to the sink, `pending` included
   Broke broke = Broke::kNot;

@@ -63,8 +63,7 @@ struct RecordTexts {
 
 // The event that tells how the exchange ended, or that a tunnel opened.
 [[nodiscard]] observe::Record record_of(const Exchange& exchange, observe::Phase phase,
-                                        Reason reason, std::string_view detail,
-                                        RecordTexts& texts);
+                                        Reason reason, std::string_view detail, RecordTexts& texts);
 
 // Records an exchange that was let pass.
 void record_passed(const Exchange& exchange, observe::Phase phase, Reason reason,

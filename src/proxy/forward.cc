@@ -40,12 +40,12 @@ net::Task<void> upload(Upload& state, BodyTransfer transfer) {
 // How far an exchange with an origin came.
 struct Outcome {
   Result<void> result;
-  bool response_began = false;    // octets of a response were passed on to the client
-  bool client_goes_on = false;    // the client's connection takes another request
-  bool origin_goes_on = false;    // the origin's does
-  bool origin_is_bound = false;   // it is authenticated, and no other client's from now on
-  bool became_tunnel = false;     // 101
-  bool heard_nothing = true;      // the origin did not say an octet
+  bool response_began = false;   // octets of a response were passed on to the client
+  bool client_goes_on = false;   // the client's connection takes another request
+  bool origin_goes_on = false;   // the origin's does
+  bool origin_is_bound = false;  // it is authenticated, and no other client's from now on
+  bool became_tunnel = false;    // 101
+  bool heard_nothing = true;     // the origin did not say an octet
 };
 
 // A kept connection to an address that this request's own entries admit.
@@ -88,7 +88,7 @@ net::Task<bool> answer_here(Exchange& exchange, const http::RequestHead& head) {
   const auto sent = co_await client.stream.write_all(bytes, deadline);
   record_passed(exchange, observe::Phase::kRequest,
                 sent ? Reason::kAllowed : Reason::kClientClosed);
-  co_return goes_on && sent.has_value();
+  co_return goes_on&& sent.has_value();
 }
 
 // One request and its response over one origin connection.

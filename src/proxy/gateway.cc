@@ -60,8 +60,7 @@ Gateway::~Gateway() {
   if (is_started_) stop();
 }
 
-Result<std::unique_ptr<Gateway>> Gateway::make(GatewayParts parts,
-                                               std::span<const Endpoint> listen,
+Result<std::unique_ptr<Gateway>> Gateway::make(GatewayParts parts, std::span<const Endpoint> listen,
                                                std::vector<ListeningSockets> inherited) {
   const dns::ResolverOptions dns = parts.dns;
   const std::size_t workers = parts.metrics.workers();
@@ -74,8 +73,8 @@ Result<std::unique_ptr<Gateway>> Gateway::make(GatewayParts parts,
     if (!resolver) return std::unexpected(resolver.error());
     const auto random = random_bits();
     if (!random) return std::unexpected(random.error());
-    gateway->workers_.push_back(std::make_unique<Worker>(
-        index, gateway->shared_, std::move(*loop), std::move(*resolver), *random));
+    gateway->workers_.push_back(std::make_unique<Worker>(index, gateway->shared_, std::move(*loop),
+                                                         std::move(*resolver), *random));
   }
   for (const Endpoint& at : listen) {
     auto sockets = sockets_for(at, workers, inherited, socket_options);
@@ -114,9 +113,8 @@ void Gateway::stop() {
 }
 
 std::size_t Gateway::busy() const {
-  return std::accumulate(
-      workers_.begin(), workers_.end(), std::size_t{0},
-      [](std::size_t sum, const auto& worker) { return sum + worker->busy(); });
+  return std::accumulate(workers_.begin(), workers_.end(), std::size_t{0},
+                         [](std::size_t sum, const auto& worker) { return sum + worker->busy(); });
 }
 
 }  // namespace ebbgate::proxy

@@ -29,8 +29,8 @@ Result<std::vector<Passed>> classify(const Exchange& exchange,
   Error refused{Reason::kForbiddenAddress, Side::kClient, {}};
   for (const IpAddress& address : addresses) {
     policy::AddressJudgement judgement =
-        policy::judge_address(*snapshot.policy, snapshot.guard, exchange.client.subject,
-                              asked.host, exchange.decision, address, asked.port, now);
+        policy::judge_address(*snapshot.policy, snapshot.guard, exchange.client.subject, asked.host,
+                              exchange.decision, address, asked.port, now);
     if (judgement.reason == Reason::kAllowed) {
       passed.push_back({address, std::move(judgement.admissions)});
       continue;
@@ -50,10 +50,15 @@ net::Task<dns::Outcome> addresses_of(Worker& worker, const Host& host, Deadline 
     co_return std::make_shared<const dns::Answer>(
         dns::Answer{.addresses = {*literal}, .expiry = MonotonicTime::max()});
   }
-  if (dns::AnswerPtr cached = worker.resolver().find_cached(*host.name())) co_return cached;
+  if (dns::AnswerPtr cached = worker.resolver().find_cached(*host.name())) {
+    worker.metrics.dns_cache_hits.add();
+    co_return cached;
+  }
   // A name of one label got here because the policy lists it.
   dns::Outcome outcome =
       co_await worker.resolver().resolve(*host.name(), deadline, dns::SingleLabel::kAsk);
+  worker.note_dns_queries();
+  if (!outcome) worker.metrics.dns_failures.add();
   co_return outcome;
 }
 
@@ -73,7 +78,6 @@ net::Task<Result<Origin>> reach(Exchange& exchange) {
   exchange.origin = dialed->remote.address;
   exchange.connect_took = dialed->took;
   worker.metrics.origin_connections.add();
-  worker.metrics.connect_duration.observe(dialed->took);
   const auto winner = std::ranges::find(*passed, dialed->remote.address, &Passed::address);
   co_return Origin{std::move(dialed->stream), dialed->remote, std::move(winner->admissions)};
 }

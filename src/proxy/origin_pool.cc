@@ -33,7 +33,9 @@ net::Channel& OriginPool::unlink(Entry& entry) {
   return channel;
 }
 
-void OriginPool::drop(Entry& entry) { loop_->close(unlink(entry)); }
+void OriginPool::drop(Entry& entry) {
+  loop_->close(unlink(entry));
+}
 
 std::optional<OriginPool::Connection> OriginPool::take(const OriginKey& key) {
   for (;;) {

@@ -52,7 +52,7 @@ class OriginPool {
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
  private:
-  static constexpr std::size_t kMost = 512;         // connections of one worker
+  static constexpr std::size_t kMost = 512;                    // connections of one worker
   static constexpr Duration kIdle = std::chrono::seconds(30);  // most servers keep one longer
 
   struct Entry {

@@ -35,9 +35,9 @@ class ReadBuffer {
 
   // Where the next read goes: at least one octet. What is buffered may move.
   [[nodiscard]] std::span<char> space();
-  void commit(std::size_t octets) { end_ += octets; }   // that many were read into space()
-  void consume(std::size_t octets);                     // the first ones are used up
-  void release();                                       // gives the memory back; empties
+  void commit(std::size_t octets) { end_ += octets; }  // that many were read into space()
+  void consume(std::size_t octets);                    // the first ones are used up
+  void release();                                      // gives the memory back; empties
 
  private:
   BlockPool* pool_;

@@ -26,9 +26,8 @@ net::Task<Result<void>> introduce(Client& client) {
   const IpAddress peer = client.address.address;
   const bool is_trusted = holds(options.trusted, peer);
   const bool is_client = holds(options.clients, peer);
-  const bool may_have_header =
-      options.proxy_protocol == ProxyProtocol::kRequired ||
-      (options.proxy_protocol == ProxyProtocol::kOptional && is_trusted);
+  const bool may_have_header = options.proxy_protocol == ProxyProtocol::kRequired ||
+                               (options.proxy_protocol == ProxyProtocol::kOptional && is_trusted);
   if (!may_have_header) {
     if (!is_client) co_return fail(Reason::kNotAClient, Side::kClient, peer.str());
     client.subject.address = peer;
@@ -112,14 +111,13 @@ net::Task<Result<HeadRead>> read_head(Client& client, http::RequestReader& reade
 }
 
 // Whom the request asks for.
-Result<Authority> asked_by(const http::RequestHead& head,
-                           const std::optional<Authority>& inside) {
+Result<Authority> asked_by(const http::RequestHead& head, const std::optional<Authority>& inside) {
   if (!inside) return http::asked_of_proxy(head);
   auto asked = http::asked_of_origin(head, inside->port);
   if (asked && asked->host != inside->host) {
-    return fail(Reason::kMalformedRequest, Side::kClient,
-                "Host is " + asked->host.str() + ", but the tunnel was opened for " +
-                    inside->host.str());
+    return fail(
+        Reason::kMalformedRequest, Side::kClient,
+        "Host is " + asked->host.str() + ", but the tunnel was opened for " + inside->host.str());
   }
   return asked;
 }

@@ -77,8 +77,8 @@ net::Task<Result<void>> check_hello(Exchange& exchange, const Origin& origin, De
   const policy::Policy& policy = *exchange.snapshot->policy;
   policy::Handshake handshake;
   auto hello = co_await read_hello(client, deadline);
-  if (!hello && policy::verdict_of(exchange.decision, hello.error().reason) ==
-                    policy::Verdict::kDeny) {
+  if (!hello &&
+      policy::verdict_of(exchange.decision, hello.error().reason) == policy::Verdict::kDeny) {
     co_return std::unexpected(std::move(hello.error()));
   }
   Reason reason = Reason::kAllowed;
@@ -104,8 +104,8 @@ net::Task<Result<void>> check_hello(Exchange& exchange, const Origin& origin, De
   }
   std::string detail;
   if (reason == Reason::kSniMismatch) {
-    detail = "the server name is " + exchange.sni + ", the tunnel is for " +
-             exchange.asked->host.str();
+    detail =
+        "the server name is " + exchange.sni + ", the tunnel is for " + exchange.asked->host.str();
   }
   co_return fail(reason, Side::kClient, std::move(detail));
 }
@@ -137,8 +137,8 @@ bool admits_opaque(Exchange& exchange, Origin& origin) {
   const policy::Subject& subject = exchange.client.subject;
   const Authority& asked = *exchange.asked;
   const WallTime now = exchange.client.worker.shared.clock.wall();
-  policy::Decision opaque = policy::decide(*snapshot.policy, subject,
-                                           {.host = asked.host, .port = asked.port}, now);
+  policy::Decision opaque =
+      policy::decide(*snapshot.policy, subject, {.host = asked.host, .port = asked.port}, now);
   if (opaque.verdict == policy::Verdict::kDeny) return false;
   policy::AddressJudgement judged =
       policy::judge_address(*snapshot.policy, snapshot.guard, subject, asked.host, opaque,

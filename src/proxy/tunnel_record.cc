@@ -100,16 +100,14 @@ bool TunnelRecord::is_allowed_by(const Snapshot& snapshot, WallTime now) const {
   policy::Subject subject;
   if (!text(kSubject).empty()) subject.address = client_;
   // A websocket was judged as a request in the clear, once; as a tunnel its path is not known.
-  const auto visibility = text(kMethod) == "CONNECT" ? policy::Visibility::kOpaque
-                                                     : policy::Visibility::kPending;
-  const policy::Request request{
-      .host = *host, .port = *Port::of(port_), .visibility = visibility};
+  const auto visibility =
+      text(kMethod) == "CONNECT" ? policy::Visibility::kOpaque : policy::Visibility::kPending;
+  const policy::Request request{.host = *host, .port = *Port::of(port_), .visibility = visibility};
   const policy::Decision decision = policy::decide(*snapshot.policy, subject, request, now);
   if (decision.verdict == policy::Verdict::kDeny) return false;
   if (!origin_) return true;
-  const policy::AddressJudgement judged =
-      policy::judge_address(*snapshot.policy, snapshot.guard, subject, *host, decision, *origin_,
-                            request.port, now);
+  const policy::AddressJudgement judged = policy::judge_address(
+      *snapshot.policy, snapshot.guard, subject, *host, decision, *origin_, request.port, now);
   return judged.reason == Reason::kAllowed;
 }
 

@@ -25,7 +25,16 @@ class TunnelRecord final : public net::TunnelOwner {
 
  private:
   enum Text : std::uint8_t {
-    kMethod, kTarget, kHost, kSni, kPolicy, kRule, kVersion, kVpcEndpoint, kSubject, kTextCount
+    kMethod,
+    kTarget,
+    kHost,
+    kSni,
+    kPolicy,
+    kRule,
+    kVersion,
+    kVpcEndpoint,
+    kSubject,
+    kTextCount
   };
   [[nodiscard]] std::string_view text(Text which) const;
 

@@ -87,6 +87,11 @@ void Worker::adopt(int fd, const Endpoint& from, std::size_t listener) {
   });
 }
 
+void Worker::note_dns_queries() {
+  const std::uint64_t queries = resolver_->stats().queries;
+  metrics.dns_queries.add(queries - std::exchange(dns_queries_noted_, queries));
+}
+
 void Worker::entered() {
   clients_.fetch_add(1, std::memory_order_relaxed);
   busy_.fetch_add(1, std::memory_order_relaxed);

@@ -85,6 +85,9 @@ class Worker {
   void add_idle(net::Stream& stream) { idle_.push_back(&stream); }
   void remove_idle(net::Stream& stream) { std::erase(idle_, &stream); }
 
+  // Brings the count of questions put to name servers up to date.
+  void note_dns_queries();
+
   // Counts sessions and tunnels, so that the end of the last one is noticed.
   void entered();
   void left();
@@ -124,6 +127,7 @@ class Worker {
   net::Timer log_tick_{&Worker::on_log_tick, this};
   std::atomic<std::uint32_t> clients_{0};
   std::atomic<std::size_t> busy_{0};
+  std::uint64_t dns_queries_noted_ = 0;
   std::uint32_t next_other_ = 0;
   bool is_draining_ = false;
   bool is_stopping_ = false;
