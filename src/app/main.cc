@@ -6,7 +6,9 @@
 #include <span>
 #include <string_view>
 
+#include "app/check_command.h"
 #include "app/exit_code.h"
+#include "app/noproxy_command.h"
 #include "app/run_command.h"
 #include "app/version.h"
 
@@ -20,6 +22,8 @@ struct Command {
 
 constexpr std::array kCommands = {
     Command{"run", "the gateway", ebbgate::app::run_gateway},
+    Command{"check", "validate settings and policies", ebbgate::app::run_check},
+    Command{"noproxy", "build, explain and lint NO_PROXY", ebbgate::app::run_noproxy},
 };
 
 void print_usage(std::FILE* where) {
