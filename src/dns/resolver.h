@@ -4,13 +4,11 @@
 // for at all is policy, and decided before.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/authority.h"
@@ -78,7 +76,8 @@ class Resolver {
 
   // The addresses of `name`. Many may ask for one name at once: the servers are asked once.
   // Errors are kDnsFailed, with what happened ("NXDOMAIN", "no addresses", "SERVFAIL from …",
-  // "timed out after 5 s from …"); kDraining at the hard stop.
+  // "timed out after 5 s from …"); kOverCapacity where max_in_flight names are being asked for
+  // already; kDraining at the hard stop.
   [[nodiscard]] net::Task<Outcome> resolve(Hostname name, Deadline deadline,
                                            SingleLabel single_label = SingleLabel::kRefuse);
 
