@@ -38,8 +38,8 @@ inline constexpr Port kHttpsPort = *Port::of(443);
 // A name or an address literal.
 class Host {
  public:
-  Host(Hostname name) : value_(std::move(name)) {}    // NOLINT: the two are what a host is
-  Host(IpAddress address) : value_(address) {}        // NOLINT
+  Host(Hostname name) : value_(std::move(name)) {}  // NOLINT: the two are what a host is
+  Host(IpAddress address) : value_(address) {}      // NOLINT
 
   // A host as it stands in an authority: a name, a dotted quad, or an IPv6 address in brackets.
   // Refused as kMalformedRequest: what Hostname::parse refuses, IPv6 without brackets or with a

@@ -22,15 +22,27 @@ TEST(Hostname, RefusesWhatCouldBeReadTwoWays) {
     return name + "abcdef";
   }();
   const std::string_view with_nul("a\0b.example", 11);
-  for (const std::string_view bad :
-       {std::string_view(""), std::string_view("."), std::string_view(".example.com"),
-        std::string_view("a..b"), std::string_view("example.com.."), std::string_view(long_label),
-        std::string_view(long_name), with_nul, std::string_view("a b.example"),
-        std::string_view("a%62.example"), std::string_view("a\\b.example"),
-        std::string_view("u@example.com"), std::string_view("*.example.com"),
-        std::string_view("~x.example"), std::string_view("ex\xc3\xa4mple.com"),
-        std::string_view("127.1"), std::string_view("2130706433"), std::string_view("0x7f.1"),
-        std::string_view("a.0x7F"), std::string_view("a.0x"), std::string_view("example.1")}) {
+  for (const std::string_view bad : {std::string_view(""),
+                                     std::string_view("."),
+                                     std::string_view(".example.com"),
+                                     std::string_view("a..b"),
+                                     std::string_view("example.com.."),
+                                     std::string_view(long_label),
+                                     std::string_view(long_name),
+                                     with_nul,
+                                     std::string_view("a b.example"),
+                                     std::string_view("a%62.example"),
+                                     std::string_view("a\\b.example"),
+                                     std::string_view("u@example.com"),
+                                     std::string_view("*.example.com"),
+                                     std::string_view("~x.example"),
+                                     std::string_view("ex\xc3\xa4mple.com"),
+                                     std::string_view("127.1"),
+                                     std::string_view("2130706433"),
+                                     std::string_view("0x7f.1"),
+                                     std::string_view("a.0x7F"),
+                                     std::string_view("a.0x"),
+                                     std::string_view("example.1")}) {
     EXPECT_FALSE(Hostname::parse(bad)) << escaped(bad);
   }
 }
@@ -40,8 +52,8 @@ TEST(Host, ReadsStrictQuadsAndBracketedIpv6Only) {
   EXPECT_EQ(Host::parse("[2001:DB8::1]")->str(), "[2001:db8::1]");
   EXPECT_EQ(Host::parse("[::ffff:127.0.0.1]")->address()->unmapped().str(), "127.0.0.1");
   for (const std::string_view bad :
-       {"0177.0.0.1", "127.0.0.01", "1.2.3", "1.2.3.4.5", "256.1.1.1", "127.0.0.1.", "::1",
-        "[::1", "[fe80::1%eth0]", "[127.0.0.1]", "[v1.x]", "[]", "[::127.0.0.01]"}) {
+       {"0177.0.0.1", "127.0.0.01", "1.2.3", "1.2.3.4.5", "256.1.1.1", "127.0.0.1.", "::1", "[::1",
+        "[fe80::1%eth0]", "[127.0.0.1]", "[v1.x]", "[]", "[::127.0.0.01]"}) {
     EXPECT_FALSE(Host::parse(bad)) << bad;
   }
 }
@@ -52,9 +64,9 @@ TEST(Authority, NeedsAPortUnlessOneIsGiven) {
   EXPECT_EQ(Authority::parse("example.com", kHttpPort)->port.value(), 80);
   EXPECT_EQ(Authority::parse("example.com:", kHttpPort)->port.value(), 80);
   EXPECT_EQ(Authority::parse("[::1]", kHttpPort)->str(), "[::1]:80");
-  for (const std::string_view bad : {"example.com", "example.com:", "example.com:0",
-                                     "example.com:+1", "example.com:65536", "example.com:0443",
-                                     "a:b:1", "u@example.com:443", ":443", "example.com:4 3"}) {
+  for (const std::string_view bad :
+       {"example.com", "example.com:", "example.com:0", "example.com:+1", "example.com:65536",
+        "example.com:0443", "a:b:1", "u@example.com:443", ":443", "example.com:4 3"}) {
     EXPECT_FALSE(Authority::parse(bad)) << bad;
   }
 }

@@ -74,8 +74,7 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   // The C library knows RFC 4291's forms and no zone ids; an embedded quad is checked for leading
   // zeros, which it would accept.
   if (text.size() >= INET6_ADDRSTRLEN) return std::nullopt;
-  if (text.find('.') != std::string_view::npos &&
-      !parse_quad(text.substr(text.rfind(':') + 1))) {
+  if (text.find('.') != std::string_view::npos && !parse_quad(text.substr(text.rfind(':') + 1))) {
     return std::nullopt;
   }
   std::array<char, INET6_ADDRSTRLEN> terminated{};
@@ -114,8 +113,7 @@ std::optional<Cidr> Cidr::parse(std::string_view text) {
   if (slash == std::string_view::npos) return of(*address);
   const std::string_view length = text.substr(slash + 1);
   unsigned prefix = 0;
-  const auto [end, error] =
-      std::from_chars(length.data(), length.data() + length.size(), prefix);
+  const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), prefix);
   if (error != std::errc{} || end != length.data() + length.size()) return std::nullopt;
   if (length.size() > 1 && length[0] == '0') return std::nullopt;
   if (prefix > (address->is_v4() ? 32U : 128U)) return std::nullopt;
@@ -126,7 +124,9 @@ std::optional<Cidr> Cidr::parse(std::string_view text) {
   return Cidr(*address, prefix);
 }
 
-Cidr Cidr::of(const IpAddress& address) { return {address, address.is_v4() ? 32U : 128U}; }
+Cidr Cidr::of(const IpAddress& address) {
+  return {address, address.is_v4() ? 32U : 128U};
+}
 
 Cidr Cidr::of(const IpAddress& address, unsigned prefix) {
   const unsigned from = wide(address, prefix);
@@ -151,7 +151,9 @@ bool Cidr::contains(const Cidr& other) const {
   return other.prefix_ >= prefix_ && contains(other.network_);
 }
 
-std::string Cidr::str() const { return network_.str() + "/" + std::to_string(prefix_); }
+std::string Cidr::str() const {
+  return network_.str() + "/" + std::to_string(prefix_);
+}
 
 }  // namespace ebbgate
 

@@ -29,7 +29,6 @@ enum class Reason : std::uint8_t {
   kMalformedRequest,
   kHeadTooLarge,
   kHeadTimedOut,
-  kHandshakeTimedOut,
   kLoop,
   kNotAClient,
   kProxyProtocolInvalid,
@@ -91,8 +90,6 @@ inline constexpr std::array kReasons = {
                "the request head is larger than the limit"},
     ReasonInfo{Reason::kHeadTimedOut, "head-timed-out", 408, false,
                "the request head did not arrive in time"},
-    ReasonInfo{Reason::kHandshakeTimedOut, "handshake-timed-out", 408, false,
-               "the TLS handshake did not begin in time"},
     ReasonInfo{Reason::kLoop, "loop", 403, false, "the request would come back to the gateway"},
     ReasonInfo{Reason::kNotAClient, "not-a-client", 0, false,
                "the address is not one of the gateway's clients"},
@@ -106,7 +103,7 @@ inline constexpr std::array kReasons = {
     ReasonInfo{Reason::kDnsFailed, "dns-failed", 502, false, "the name did not resolve"},
     ReasonInfo{Reason::kConnectFailed, "connect-failed", 502, false,
                "no address of the origin took the connection"},
-    ReasonInfo{Reason::kTimedOut, "timed-out", 504, false, "the origin did not answer in time"},
+    ReasonInfo{Reason::kTimedOut, "timed-out", 504, false, "what was waited for did not come in time"},
     ReasonInfo{Reason::kOriginInvalid, "origin-invalid", 502, false,
                "the origin's answer breaks the protocol"},
     ReasonInfo{Reason::kClientClosed, "client-closed", 0, false, "the client closed"},
@@ -124,7 +121,9 @@ inline constexpr std::array kReasons = {
 [[nodiscard]] constexpr const ReasonInfo& info(Reason reason) {
   return kReasons[static_cast<std::size_t>(reason)];
 }
-[[nodiscard]] constexpr std::string_view word(Reason reason) { return info(reason).word; }
+[[nodiscard]] constexpr std::string_view word(Reason reason) {
+  return info(reason).word;
+}
 
 // The reason of that word; nothing where the word is none of the set.
 [[nodiscard]] constexpr std::optional<Reason> reason_of(std::string_view word) {

@@ -11,13 +11,13 @@ namespace {
 constexpr Duration kLinger = std::chrono::seconds(2);  // semantics 4
 constexpr std::size_t kLingerOctets = 64 * 1024;
 
-observe::SquidResult squid_result(const Exchange& exchange, Reason reason) {
+observe::SquidResult squid_result(const Exchange& exchange, const Error& end) {
   if (exchange.method.empty()) return observe::SquidResult::kNone;
-  if (is_refusal(reason)) {
-    return reason == Reason::kMalformedRequest ? observe::SquidResult::kNone
+  if (is_refusal(end)) {
+    return end.reason == Reason::kMalformedRequest ? observe::SquidResult::kNone
                                                : observe::SquidResult::kDenied;
   }
-  const bool is_whole = reason == Reason::kAllowed || reason == Reason::kOriginClosed;
+  const bool is_whole = end.reason == Reason::kAllowed || end.reason == Reason::kOriginClosed;
   if (exchange.is_connect) {
     return is_whole ? observe::SquidResult::kTunnel : observe::SquidResult::kTunnelAborted;
   }
@@ -34,12 +34,11 @@ void note_head(Exchange& exchange, const http::RequestHead& head) {
   exchange.prefers_json = http::wants_json(head);
 }
 
-bool is_refusal(Reason reason) {
-  switch (reason) {
+bool is_refusal(const Error& end) {
+  switch (end.reason) {
     case Reason::kAllowed:
     case Reason::kDnsFailed:
     case Reason::kConnectFailed:
-    case Reason::kTimedOut:
     case Reason::kOriginInvalid:
     case Reason::kClientClosed:
     case Reason::kOriginClosed:
@@ -48,13 +47,15 @@ bool is_refusal(Reason reason) {
     case Reason::kPolicyChanged:
     case Reason::kInternal:
       return false;
+    case Reason::kTimedOut:  // an origin that does not answer; or a client that says no ClientHello
+      return end.side == Side::kClient;
     default:
       return true;
   }
 }
 
-observe::Record record_of(const Exchange& exchange, observe::Phase phase, Reason reason,
-                          std::string_view detail, RecordTexts& texts) {
+observe::Record record_of(const Exchange& exchange, observe::Phase phase, const Error& end,
+                          RecordTexts& texts) {
   const Client& client = exchange.client;
   const Worker& worker = client.worker;
   observe::Record record;
@@ -77,12 +78,12 @@ observe::Record record_of(const Exchange& exchange, observe::Phase phase, Reason
   }
   record.sni = exchange.sni;
   record.ech = exchange.ech;
-  record.reason = reason;
-  if (is_refusal(reason)) {
+  record.reason = end.reason;
+  if (is_refusal(end)) {
     record.verdict = observe::Verdict::kDeny;
   } else if (exchange.decision.verdict == policy::Verdict::kReport) {
     record.verdict = observe::Verdict::kReport;
-    if (reason == Reason::kAllowed) record.reason = exchange.decision.reason;
+    if (end.reason == Reason::kAllowed) record.reason = exchange.decision.reason;
   } else {
     record.verdict = observe::Verdict::kAllow;
   }
@@ -101,16 +102,15 @@ observe::Record record_of(const Exchange& exchange, observe::Phase phase, Reason
   record.status = exchange.status;
   record.duration = worker.loop.now() - exchange.began;
   record.connect = exchange.connect_took;
-  record.error = detail;
-  record.squid_result = squid_result(exchange, reason);
+  record.error = end.detail;
+  record.squid_result = squid_result(exchange, end);
   record.content_type = exchange.content_type;
   return record;
 }
 
-void record_passed(const Exchange& exchange, observe::Phase phase, Reason reason,
-                   std::string_view detail) {
+void record_passed(const Exchange& exchange, const Error& end) {
   RecordTexts texts;
-  const observe::Record record = record_of(exchange, phase, reason, detail, texts);
+  const observe::Record record = record_of(exchange, observe::Phase::kRequest, end, texts);
   Worker& worker = exchange.client.worker;
   worker.metrics.count(record);
   worker.log.queue_or_drop(record);
@@ -118,13 +118,13 @@ void record_passed(const Exchange& exchange, observe::Phase phase, Reason reason
 
 net::Task<bool> record_refused(Exchange& exchange, Error error) {
   Worker& worker = exchange.client.worker;
-  if (!is_refusal(error.reason)) {
-    record_passed(exchange, observe::Phase::kRequest, error.reason, error.detail);
+  if (!is_refusal(error)) {
+    record_passed(exchange, error);
     co_return true;
   }
   RecordTexts texts;
   const observe::Record record =
-      record_of(exchange, observe::Phase::kRequest, error.reason, error.detail, texts);
+      record_of(exchange, observe::Phase::kRequest, error, texts);
   worker.metrics.count(record);
   if (worker.try_queue_refusal(record)) co_return true;
   worker.metrics.log_refusals_waited.add();

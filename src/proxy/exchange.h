@@ -49,25 +49,26 @@ struct Exchange {
 // Takes what the record needs of a head that was read.
 void note_head(Exchange& exchange, const http::RequestHead& head);
 
-// Whether ending for this reason means that the gateway refused something, rather than that what
-// it let pass failed or ended.
-[[nodiscard]] bool is_refusal(Reason reason);
+// Whether this end means that the gateway refused something, rather than that what it let pass
+// failed or ended.
+[[nodiscard]] bool is_refusal(const Error& end);
 
 // The texts that a Record borrows; they live as long as this.
 struct RecordTexts {
   std::string host;
   std::string rule;
-  std::string error;
   std::string subject;
 };
+
+// The end of an exchange that went as it should.
+inline const Error kServed{Reason::kAllowed, Side::kSelf, {}};
 
 // The event that tells how the exchange ended, or that a tunnel opened.
 [[nodiscard]] observe::Record record_of(const Exchange& exchange, observe::Phase phase,
                                         Reason reason, std::string_view detail, RecordTexts& texts);
 
-// Records an exchange that was let pass.
-void record_passed(const Exchange& exchange, observe::Phase phase, Reason reason,
-                   std::string_view detail = {});
+// Records an exchange that was let pass, and how it ended.
+void record_passed(const Exchange& exchange, const Error& end);
 
 // Records what was refused, or failed, with this error. A refusal has to wait where the log's queue
 // is full; false: it could not be recorded in time, and the client gets no answer.

@@ -86,8 +86,7 @@ net::Task<bool> answer_here(Exchange& exchange, const http::RequestHead& head) {
   exchange.to_client = bytes.size();
   const Deadline deadline = client.worker.loop.after(client.worker.options().limits.head);
   const auto sent = co_await client.stream.write_all(bytes, deadline);
-  record_passed(exchange, observe::Phase::kRequest,
-                sent ? Reason::kAllowed : Reason::kClientClosed);
+  record_passed(exchange, sent ? kServed : Error{Reason::kClientClosed, Side::kClient, {}});
   co_return goes_on&& sent.has_value();
 }
 
@@ -244,6 +243,7 @@ net::Task<Result<void>> Conversation::pass_on_response() {
   http::append_forwarded(transfer.pending, response, body, worker_.options().pseudonym,
                          goes_on ? http::Persistence::kKeepAlive : http::Persistence::kClose);
   outcome_.response_began = true;
+  outcome_.ends_with_close = body.kind == http::BodyFraming::Kind::kUntilClose;
   auto result = co_await transfer_body(transfer);
   exchange_.to_client += transfer.sent;
   if (!result) co_return result;
@@ -298,15 +298,19 @@ bool may_repeat(const http::RequestHead& head) {
   }
 }
 
-// The end of an exchange that went wrong: an answer where the client has had none, a reset where
-// it would take what it got for the whole.
+// The end of an exchange that went wrong: an answer where the client has had none, and otherwise
+// an end that it cannot take for the response's own.
 net::Task<void> break_off(Exchange& exchange, Outcome outcome) {
   Error error = std::move(outcome.result.error());
   if (!outcome.response_began && error.reason != Reason::kClientClosed) {
     co_return co_await refuse(exchange, std::move(error));
   }
-  record_passed(exchange, observe::Phase::kRequest, error.reason, error.detail);
-  exchange.client.stream.reset();
+  record_passed(exchange, error);
+  if (outcome.ends_with_close) {
+    exchange.client.stream.reset();
+  } else {
+    exchange.client.stream.close();
+  }
 }
 
 }  // namespace
@@ -355,7 +359,7 @@ net::Task<bool> forward(Exchange& exchange, const http::RequestHead& head, OwnOr
     co_await break_off(exchange, std::move(outcome));
     co_return false;
   }
-  record_passed(exchange, observe::Phase::kRequest, Reason::kAllowed);
+  record_passed(exchange, kServed);
   own.is_bound = own.is_bound || outcome.origin_is_bound;
   if (outcome.origin_goes_on && own.is_bound) {
     own.key = std::move(key);

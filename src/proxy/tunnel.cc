@@ -24,7 +24,7 @@ Speaks first_words(char first) {
   return first >= 'A' && first <= 'Z' ? Speaks::kHttp : Speaks::kOther;
 }
 
-// Reads until something is buffered. Errors: kHandshakeTimedOut, kClientClosed.
+// Reads until something is buffered. Errors: kTimedOut, kClientClosed, kDraining.
 net::Task<Result<void>> read_more(Client& client, Deadline deadline) {
   const auto got = co_await client.stream.read_some(client.buffer.space(), deadline);
   if (got && *got > 0) {
@@ -32,7 +32,7 @@ net::Task<Result<void>> read_more(Client& client, Deadline deadline) {
     co_return {};
   }
   if (!got && got.error() == std::errc::timed_out) {
-    co_return fail(Reason::kHandshakeTimedOut, Side::kClient,
+    co_return fail(Reason::kTimedOut, Side::kClient,
                    "no TLS ClientHello came in time; where the server speaks first, the policy's "
                    "entry needs `tls: off`");
   }
@@ -114,8 +114,9 @@ net::Task<Result<void>> check_hello(Exchange& exchange, const Origin& origin, De
 net::Task<void> refuse_tunnel(Exchange& exchange, Error error) {
   Client& client = exchange.client;
   const Reason reason = error.reason;
+  const bool is_refused = is_refusal(error);
   const bool is_recorded = co_await record_refused(exchange, std::move(error));
-  if (!is_recorded || !is_refusal(reason)) {
+  if (!is_recorded || !is_refused) {
     client.stream.close();
     co_return;
   }
@@ -194,7 +195,7 @@ net::Task<void> open_tunnel(Exchange& exchange) {
   exchange.to_client = http::kTunnelEstablished.size();
   const auto told = co_await client.stream.write_all(http::kTunnelEstablished, deadline);
   if (!told) {
-    record_passed(exchange, observe::Phase::kRequest, Reason::kClientClosed);
+    record_passed(exchange, {Reason::kClientClosed, Side::kClient, {}});
     co_return;
   }
 
@@ -204,7 +205,7 @@ net::Task<void> open_tunnel(Exchange& exchange) {
     auto http = co_await is_http(exchange, *origin, deadline);
     if (!http) co_return co_await refuse_tunnel(exchange, std::move(http.error()));
     if (*http) {
-      record_passed(exchange, observe::Phase::kRequest, Reason::kAllowed);
+      record_passed(exchange, kServed);
       OwnOrigin own{.origin = std::move(*origin), .key = origin_key(exchange), .is_bound = false};
       co_return co_await serve_requests(client, *exchange.asked, std::move(own));
     }
@@ -218,8 +219,8 @@ net::Task<void> open_tunnel(Exchange& exchange) {
   exchange.from_client += client.buffer.size();
   const auto passed_on = co_await origin->stream.write_all(client.buffer.view(), deadline);
   if (!passed_on) {
-    record_passed(exchange, observe::Phase::kRequest, Reason::kOriginClosed,
-                  std::make_error_code(passed_on.error()).message());
+    record_passed(exchange, {Reason::kOriginClosed, Side::kOrigin,
+                             std::make_error_code(passed_on.error()).message()});
     co_return;
   }
   client.buffer.release();

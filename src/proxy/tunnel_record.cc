@@ -28,7 +28,7 @@ TunnelRecord::TunnelRecord(const Exchange& exchange)
       ech_(exchange.ech) {
   RecordTexts borrowed;
   const observe::Record record =
-      record_of(exchange, observe::Phase::kOpen, Reason::kAllowed, {}, borrowed);
+      record_of(exchange, observe::Phase::kOpen, kServed, borrowed);
   verdict_ = record.verdict;
   reason_ = record.reason;
   const std::array<std::string_view, kTextCount> all = {
