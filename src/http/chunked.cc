@@ -10,7 +10,7 @@ namespace {
 
 using detail::same_token;
 
-// Fields that may come in a header section only, beside those that end at this hop: request
+// Fields that may come in a header section only, beside those that are refused in trailers: request
 // modifiers, authentication, control data and the format of the content (RFC 9110 6.5.1). A
 // recipient that merged them late would act on another message than the one that was judged.
 constexpr std::array<std::string_view, 33> kNeverTrailers = {"accept",
@@ -48,9 +48,8 @@ constexpr std::array<std::string_view, 33> kNeverTrailers = {"accept",
                                                              "www-authenticate"};
 
 bool may_be_trailer(const Field& field) {
-  return !field.hop_by_hop && std::ranges::none_of(kNeverTrailers, [&](std::string_view name) {
-    return same_token(field.name, name);
-  });
+  return std::ranges::none_of(kNeverTrailers,
+                              [&](std::string_view name) { return same_token(field.name, name); });
 }
 
 int hex_value(char c) {
@@ -145,8 +144,7 @@ Result<bool> ChunkedReader::trailer_line(std::string_view text) {
   if (trailer_octets_ > kMaxTrailers) return blame_("the trailer section is too large");
   const auto field = parse_field_line(text, blame_);
   if (!field) return std::unexpected(field.error());
-  if (field->id == FieldId::kContentLength || field->id == FieldId::kTransferEncoding ||
-      field->id == FieldId::kHost) {
+  if (field->hop_by_hop || field->id == FieldId::kContentLength || field->id == FieldId::kHost) {
     return blame_("the trailer section has the field " + escaped(field->name));
   }
   return may_be_trailer(*field);

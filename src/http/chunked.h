@@ -31,10 +31,11 @@ class ChunkedReader {
   // input is used up, or `done`.
   // Chunk extensions do not go on (RFC 9112 7.1.1 has them ignored by who does not know them, and
   // readers disagree about where they end). A trailer field goes on unless it is one that must not
-  // come so late: what authenticates, modifies or describes the message or ends at this hop.
+  // come so late: what authenticates, modifies or describes the message.
   // Refused: a size that is no hexadecimal number or exceeds 2^63-1 octets, any line end but CRLF,
   // an extension or trailer field past kMaxLine, trailers past kMaxTrailers, a trailer field that
-  // breaks the grammar or is Content-Length, Transfer-Encoding or Host.
+  // breaks the grammar, or frames or routes the message or speaks of the connection:
+  // Content-Length, Host, Transfer-Encoding, Connection and the others that end at this hop.
   [[nodiscard]] Result<Step> read(std::string_view input);
 
   [[nodiscard]] bool is_done() const { return at_ == At::kDone; }
