@@ -27,7 +27,7 @@ _PLAIN = {
     "admin": "base http policy net tls observe",
     "kube": "base http https net tls policy identity observe",
     "aws": "base http https net tls policy identity observe",
-    "source": "base config policy https aws kube",
+    "source": "base config policy net https aws kube",
     "alert": "base observe https aws",
     "deploy": "base config policy aws kube",
     "rehearsal": "base config",
@@ -38,7 +38,7 @@ ALLOWED["app"] = set(ALLOWED)
 # Third-party headers, by the start of their path, and the folders that may include them at all.
 OWNERS = {
     "ares": {"dns"},
-    "openssl/": {"tls", "observe", "aws", "source"},
+    "openssl/": {"config", "tls", "observe", "aws", "source"},
     "yaml-cpp/": {"config", "policy"},
     "nlohmann/": {"observe", "admin", "kube", "aws", "config", "analyse", "alert", "app"},
     "CLI/": {"app"},
