@@ -355,27 +355,31 @@ TEST_F(Resolving, RefusesMoreNamesThanItMayAskForAtOnce) {
     net::spawn(ask(*this, host, soon()), abort_on_failure);
   }
   EXPECT_EQ(seen, std::vector<std::string>{"over-capacity: too many names are being asked for"});
+  resolver.reset();
+  loop->stop();
+  loop->run();
+  EXPECT_EQ(seen.size(), 3U);
 }
 
-// UBSan's own checks open pipes, so that nothing else may happen meanwhile.
-net::Task<void> ask_without_descriptors(Resolver& resolver, Hostname host, Deadline deadline,
-                                        std::optional<Outcome>& out) {
+net::Task<void> ask_without_descriptors(Resolving& test, std::string_view host) {
   const NoDescriptors none;
-  out.emplace(co_await resolver.resolve(std::move(host), deadline));
+  co_await ask(test, host, test.soon());
 }
 
-net::Task<void> ask_without_and_with_descriptors(Resolving& test) {
-  std::optional<Outcome> outcome;
-  co_await ask_without_descriptors(*test.resolver, name("a.test"), test.soon(), outcome);
-  test.seen.push_back(shown(*outcome));
-  co_await ask(test, "b.test", test.soon());
+net::Task<void> ask_with_and_without_descriptors(Resolving& test) {
+  // Once before, too: UBSan opens pipes when it meets a class with virtual functions first.
+  co_await ask(test, "a.test", test.soon());
+  co_await ask_without_descriptors(test, "b.test");
+  co_await ask(test, "c.test", test.soon());
 }
 
 TEST_F(Resolving, SurvivesThatTheProcessHasNoDescriptorLeft) {
   serve(both_families);
-  run_to_end(*loop, ask_without_and_with_descriptors(*this));
-  EXPECT_EQ(seen.at(0), "dns-failed: cannot ask " + server->at().str() + ": Too many open files");
-  EXPECT_EQ(seen.at(1), "192.0.2.1 2001:db8::1");
+  run_to_end(*loop, ask_with_and_without_descriptors(*this));
+  EXPECT_EQ(seen, (std::vector<std::string>{
+                      "192.0.2.1 2001:db8::1",
+                      "dns-failed: cannot ask " + server->at().str() + ": Too many open files",
+                      "192.0.2.1 2001:db8::1"}));
 }
 
 TEST_F(Resolving, TellsThoseWhoWaitWhenItEnds) {

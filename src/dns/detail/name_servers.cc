@@ -25,6 +25,10 @@ ares_ssize_t send_all(ares_socket_t fd, const iovec* parts, int count, void* /*s
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts);
   message.msg_iovlen = static_cast<std::size_t>(count);
+  const ssize_t sent = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+  if (sent >= 0 || errno != ECONNREFUSED) return sent;
+  // What UDP reports here is an earlier question, refused by the host. Taken as this one's failure,
+  // the other would wait for its timeout; sent again, both are refused where c-ares receives.
   return ::sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
