@@ -67,8 +67,12 @@ Json object_of(const std::vector<KeyInfo>& keys) {
     properties[std::string(key.name)] = std::move(property);
     if (key.is_required) required.push_back(key.name);
   }
-  Json out{{"type", "object"}, {"additionalProperties", false}, {"minProperties", 1}};
-  if (!required.empty()) out["required"] = std::move(required);
+  Json out{{"type", "object"}, {"additionalProperties", false}};
+  if (required.empty()) {
+    out["minProperties"] = 1;
+  } else {
+    out["required"] = std::move(required);
+  }
   out["properties"] = std::move(properties);
   return out;
 }

@@ -19,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr Duration kExpiryNotice = std::chrono::hours(7 * 24);
+
 // SHA-256 over named parts. Each comes with its length, so that no two sequences read alike.
 class Digest {
  public:
@@ -191,6 +193,25 @@ class PolicyLoader {
 };
 
 }  // namespace
+
+std::vector<Problem> expiry_warnings(const policy::Policy& policy, WallTime now) {
+  std::vector<Problem> warnings;
+  const auto look = [&](const policy::Document& document, const policy::Entry& entry) {
+    if (!entry.expires || *entry.expires >= now + kExpiryNotice) return;
+    warnings.push_back({.severity = policy::Severity::kWarning,
+                        .file = document.file,
+                        .position = entry.position,
+                        .message = *entry.expires <= now
+                                       ? "the entry has expired, and matches nothing"
+                                       : "the entry expires within a week",
+                        .fix = "move its `expires`, or remove it"});
+  };
+  for (const policy::Document& document : policy.documents()) {
+    for (const policy::Entry& entry : document.allow) look(document, entry);
+    for (const policy::Entry& entry : document.deny) look(document, entry);
+  }
+  return warnings;
+}
 
 LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed) {
   return PolicyLoader().load(settings, hash_seed);

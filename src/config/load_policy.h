@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "config/problem.h"
 #include "config/settings.h"
 #include "policy/policy.h"
@@ -23,5 +24,8 @@ struct LoadedPolicy {
 // begin with a dot are left out. Where it is a mounted ConfigMap, all its files are of one
 // revision. `hash_seed`: see PolicySettings; it is no part of the version.
 [[nodiscard]] LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed = 0);
+
+// Warnings for the entries that have expired, and for those that will within a week.
+[[nodiscard]] std::vector<Problem> expiry_warnings(const policy::Policy& policy, WallTime now);
 
 }  // namespace ebbgate::config

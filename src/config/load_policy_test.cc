@@ -177,6 +177,38 @@ TEST_F(LoadPolicy, HasAVersionThatGoesByTheContentAlone) {
   }
 }
 
+TEST_F(LoadPolicy, WarnsAWeekBeforeAnEntryExpires) {
+  Settings settings;
+  settings.policies = {write("a.yaml",
+                             "apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\n"
+                             "metadata: {name: a}\nspec:\n  allow:\n"
+                             "    - {hosts: [a.example], expires: 2026-06-08T00:00:00Z}\n"
+                             "    - {hosts: [b.example]}\n  deny:\n"
+                             "    - {hosts: [c.example], expires: 2026-06-20T00:00:00Z}\n")};
+  const LoadedPolicy loaded = load_policy(settings);
+  ASSERT_EQ(shown(loaded), "");
+  const auto at = [&](int month, int day, int second) {
+    const std::chrono::sys_days date = std::chrono::year(2026) / month / day;
+    LoadedPolicy warned;
+    warned.problems = expiry_warnings(*loaded.policy, date + std::chrono::seconds(second));
+    return shown(warned);
+  };
+  EXPECT_EQ(at(6, 1, 0), "");
+  EXPECT_EQ(at(6, 1, 1),
+            "D/a.yaml:6:7: warning: the entry expires within a week; move its `expires`, or remove "
+            "it\n");
+  EXPECT_EQ(
+      at(6, 8, 0),
+      "D/a.yaml:6:7: warning: the entry has expired, and matches nothing; move its `expires`, "
+      "or remove it\n");
+  EXPECT_EQ(
+      at(6, 14, 0),
+      "D/a.yaml:6:7: warning: the entry has expired, and matches nothing; move its `expires`, "
+      "or remove it\n"
+      "D/a.yaml:9:7: warning: the entry expires within a week; move its `expires`, or remove "
+      "it\n");
+}
+
 // As the kubelet mounts one: names link through ..data, which is swapped from one revision to the
 // next.
 TEST_F(LoadPolicy, ReadsAMountedConfigMap) {
