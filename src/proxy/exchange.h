@@ -63,9 +63,10 @@ struct RecordTexts {
 // The end of an exchange that went as it should.
 inline const Error kServed{Reason::kAllowed, Side::kSelf, {}};
 
-// The event that tells how the exchange ended, or that a tunnel opened.
+// The event that tells how the exchange ended, or that a tunnel opened (kServed). It borrows from
+// all three.
 [[nodiscard]] observe::Record record_of(const Exchange& exchange, observe::Phase phase,
-                                        Reason reason, std::string_view detail, RecordTexts& texts);
+                                        const Error& end, RecordTexts& texts);
 
 // Records an exchange that was let pass, and how it ended.
 void record_passed(const Exchange& exchange, const Error& end);

@@ -44,6 +44,7 @@ struct Outcome {
   bool client_goes_on = false;   // the client's connection takes another request
   bool origin_goes_on = false;   // the origin's does
   bool origin_is_bound = false;  // it is authenticated, and no other client's from now on
+  bool ends_with_close = false;  // the response's end is told by closing the connection
   bool became_tunnel = false;    // 101
   bool heard_nothing = true;     // the origin did not say an octet
 };
