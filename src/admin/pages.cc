@@ -18,12 +18,13 @@ std::string quoted(std::string_view text) {
   return '"' + std::string(text) + '"';
 }
 
-AdminAnswer page(const AdminRequest& request, std::uint16_t status, std::string text,
-                 std::string json) {
+AdminAnswer page(const AdminRequest& request, std::uint16_t status, std::string_view text,
+                 std::string_view json) {
   AdminAnswer answer{.status = status, .content_type = {}, .allow = {}, .body = {}};
   const bool is_json = accepts(request, kJson);
   answer.content_type = is_json ? kJson : kText;
-  answer.body = (is_json ? std::move(json) : std::move(text)) + '\n';
+  answer.body = is_json ? json : text;
+  answer.body += '\n';
   return answer;
 }
 

@@ -27,7 +27,8 @@ class LogWriter;
 struct AccessLogOptions {
   std::string target = "-";  // a file (created with mode 0640, appended to), or `-`: stdout
   LogFormat format = LogFormat::kSquid;
-  std::size_t queue_bytes = 1024 * 1024;  // of each worker; at least kMinQueueBytes are taken
+  std::size_t queue_bytes =
+      std::size_t{1024} * 1024;  // of each worker; at least kMinQueueBytes are taken
   Duration fold_window = std::chrono::seconds(1);
   std::size_t fold_entries = 1024;  // of each worker; refusals past them are written one by one
 };

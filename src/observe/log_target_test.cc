@@ -254,6 +254,39 @@ TEST_F(PipeTest, StopsInTimeWhileTheReaderStalls) {
   EXPECT_LT(now() - before, 2s);
 }
 
+// Runs in a child whose standard output is a pipe, as a container's is. Exits with 0 where
+// everything was written.
+pid_t log_to_standard_output(int pipe_end) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  ::dup2(pipe_end, STDOUT_FILENO);
+  Metrics metrics(1, {});
+  const auto log = AccessLog::start({}, metrics, [](auto) {});
+  const bool is_queued = log && (*log)->worker(0).try_queue(refusal_of("a.example"), now());
+  ::_exit(is_queued && (*log)->stop(200ms) == 0 ? 0 : 1);
+}
+
+TEST(StandardOutput, TakesLinesAndMayBeClosed) {
+  for (const bool is_read : {true, false}) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    if (!is_read) ::close(ends[0]);  // before the fork: nobody holds the reading end
+    const pid_t child = log_to_standard_output(ends[1]);
+    ASSERT_GT(child, 0);
+    ::close(ends[1]);
+    if (is_read) {
+      std::array<char, 200> line{};
+      EXPECT_GT(::read(ends[0], line.data(), line.size()), 0);
+      EXPECT_NE(std::string_view(line.data()).find(" a.example "), std::string_view::npos);
+      ::close(ends[0]);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status)) << "by signal " << WTERMSIG(status);
+    EXPECT_EQ(WEXITSTATUS(status), is_read ? 0 : 1);
+  }
+}
+
 // The process that logs is killed without warning; what it had answered a hundred milliseconds
 // earlier is on record. It is this test's own child, made before any thread of this test.
 TEST(KilledProcess, LeavesEveryRefusalOlderThanAHundredMilliseconds) {

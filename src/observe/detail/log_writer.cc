@@ -14,7 +14,7 @@ namespace ebbgate::observe {
 namespace {
 
 // A batch buffer that grew beyond this in a time of trouble is given back.
-constexpr std::size_t kKeptCapacity = 1024 * 1024;
+constexpr std::size_t kKeptCapacity = std::size_t{1024} * 1024;
 
 MonotonicTime now() {
   return std::chrono::steady_clock::now();

@@ -59,9 +59,9 @@ void append_rfc3339(std::string& out, WallTime time) {
   const std::chrono::year_month_day date(day);
   const auto ms =
       static_cast<std::uint64_t>(std::chrono::floor<std::chrono::milliseconds>(time - day).count());
-  std::string_view form = "0000-00-00T00:00:00.000Z";
+  constexpr std::string_view kForm = "0000-00-00T00:00:00.000Z";
   std::array<char, 24> text;
-  form.copy(text.data(), text.size());
+  kForm.copy(text.data(), text.size());
   append_padded(&text[4], static_cast<std::uint64_t>(static_cast<int>(date.year())), 4);
   append_padded(&text[7], static_cast<unsigned>(date.month()), 2);
   append_padded(&text[10], static_cast<unsigned>(date.day()), 2);
