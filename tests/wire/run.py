@@ -72,11 +72,14 @@ class Connection:
             raise Failed("no head was read yet")
         return [value.strip() for key, value in self.head if key.lower() == name.lower()]
 
-    def expect_end(self, pending_too):
-        while pending_too and self._more():
-            self.pending = b""
-        if self.pending or (not pending_too and self._more()):
+    def expect_end(self):
+        if self.pending or self._more():
             raise Failed(f"expected the end of the stream, got {self.pending!r}")
+
+    def read_away(self):
+        self.pending = b""
+        while self._more():
+            self.pending = b""
 
 
 class Script:
@@ -268,10 +271,10 @@ class Script:
             raise Failed(f"alert {header[6]}, wanted {text}")
 
     def _end(self, connection, _):
-        connection.expect_end(pending_too=False)
+        connection.expect_end()
 
     def _closed(self, connection, _):
-        connection.expect_end(pending_too=True)
+        connection.read_away()
 
     def _gone(self, connection, _):
         try:
