@@ -102,16 +102,16 @@ std::optional<PatternId> denied_by(const Policy& policy, const AddressGuard& gua
                                    const Subject& subject, const IpAddress& address, Port port,
                                    WallTime now) {
   const detail::PatternIndex& index = policy.index();
-  detail::MostSpecific denied(index);
+  detail::MostSpecific denied;
   for (const IpAddress& reading : Readings(address, guard.settings().nat64)) {
     const Host host(reading);
     // `methods` and `paths` were judged with the name; a block that is limited to some of them
     // says nothing of an address that a name led to.
     const Request request{.host = host, .port = port, .visibility = Visibility::kPending};
-    index.visit(host, [&](PatternId id) {
-      if (index.rule(id).denies &&
-          detail::fit_of(policy, id, subject, request, now) == detail::Fit::kFits) {
-        denied.consider(id);
+    index.visit(host, [&](const detail::Hit& hit) {
+      if (hit.rule->denies &&
+          detail::fit_of(policy, hit, subject, request, now) == detail::Fit::kFits) {
+        denied.consider(hit);
       }
     });
   }
@@ -137,9 +137,7 @@ AddressJudgement judge_address(const Policy& policy, const AddressGuard& guard,
   for (const Admission& admission : decision.admissions.all()) {
     std::optional<Cidr> literal;
     if (admission.literal) {
-      const detail::PatternIndex& index = policy.index();
-      literal =
-          index.rule(*admission.literal).entry->hosts[index.place(*admission.literal)].addresses();
+      literal = detail::block_of(policy.index().hit(*admission.literal).key());
     }
     const auto obstacle = guard.judge(address, port, policy.terms(admission.terms).addresses,
                                       literal ? &*literal : nullptr);

@@ -9,9 +9,9 @@ namespace ebbgate::policy {
 namespace detail {
 namespace {
 
-bool fits_ports(const Rule& rule, std::size_t place, Port port) {
-  const PatternList& hosts = rule.entry->hosts;
-  if (hosts.has_ports(place)) return hosts.ports(place).contains(port);
+bool fits_ports(const Hit& hit, Port port) {
+  const Rule& rule = *hit.rule;
+  if (hit.hosts().has_ports(hit.place)) return hit.hosts().ports(hit.place).contains(port);
   return (rule.denies && rule.ports.empty()) ||
          std::ranges::any_of(rule.ports,
                              [&](const PortRange& range) { return range.contains(port); });
@@ -41,12 +41,11 @@ bool fits_request(const Rule& rule, const Request& request) {
 
 }  // namespace
 
-Fit fit_of(const Policy& policy, PatternId id, const Subject& subject, const Request& request,
+Fit fit_of(const Policy& policy, const Hit& hit, const Subject& subject, const Request& request,
            WallTime now) {
-  const PatternIndex& index = policy.index();
-  const Rule& rule = index.rule(id);
+  const Rule& rule = *hit.rule;
   if (!concerns(policy.documents()[rule.document], subject)) return Fit::kOtherSubject;
-  const bool is_port = fits_ports(rule, index.place(id), request.port);
+  const bool is_port = fits_ports(hit, request.port);
   const bool is_request = fits_request(rule, request);
   const bool is_alive = !rule.entry->expires || now < *rule.entry->expires;
   if (is_port && is_request && is_alive) return Fit::kFits;
@@ -95,7 +94,7 @@ void AdmissionSet::add(const Admission& admission) {
 
 Decision decide(const Policy& policy, const Subject& subject, const Request& request,
                 WallTime now) {
-  return detail::evaluate(policy, subject, request, now, [](PatternId, detail::Fit) {});
+  return detail::evaluate(policy, subject, request, now, [](const detail::Hit&, detail::Fit) {});
 }
 
 Verdict verdict_of(const Decision& decision, Reason reason) {

@@ -99,8 +99,8 @@ TEST(Index, FindsExactlyThePatternsThatAScanFinds) {
     for (int i = 0; i < 300; ++i) {
       const Host host = generate.host();
       std::set<std::size_t> found;
-      policy->index().visit(host, [&](PatternId id) {
-        EXPECT_TRUE(found.insert(static_cast<std::size_t>(id)).second) << "found twice";
+      policy->index().visit(host, [&](const detail::Hit& hit) {
+        EXPECT_TRUE(found.insert(static_cast<std::size_t>(hit.id)).second) << "found twice";
       });
       std::set<std::size_t> expected;
       for (std::size_t p = 0; p < patterns.size(); ++p) {

@@ -30,11 +30,10 @@ std::string joined(std::span<const std::string> words) {
 
 // The ports on which a pattern counts, for people: "443, 8000-8010".
 std::string ports_of(const Policy& policy, PatternId id) {
-  const Rule& rule = policy.index().rule(id);
-  const std::size_t place = policy.index().place(id);
-  if (rule.entry->hosts.has_ports(place)) return rule.entry->hosts.ports(place).str();
+  const detail::Hit hit = policy.index().hit(id);
+  if (hit.hosts().has_ports(hit.place)) return hit.hosts().ports(hit.place).str();
   std::vector<std::string> ranges;
-  for (const PortRange& range : rule.ports) ranges.push_back(range.str());
+  for (const PortRange& range : hit.rule->ports) ranges.push_back(range.str());
   return joined(ranges);
 }
 
@@ -90,13 +89,12 @@ std::optional<NearMiss> other_kind(const Policy& policy, const Subject& subject,
   if (name == nullptr) return std::nullopt;
   const detail::PatternIndex& index = policy.index();
   std::optional<NearMiss> found;
-  index.visit_suffixes(name->view(), [&](PatternId id, bool is_whole) {
-    const Rule& rule = index.rule(id);
-    const PatternKind kind = rule.entry->hosts.kind(index.place(id));
-    const bool is_other_kind = kind == (is_whole ? PatternKind::kBelow : PatternKind::kName);
+  index.visit_suffixes(name->view(), [&](const detail::Hit& hit, bool is_whole) {
+    const Rule& rule = *hit.rule;
+    const bool is_other_kind = hit.kind() == (is_whole ? PatternKind::kBelow : PatternKind::kName);
     if (rule.denies || !is_other_kind) return true;
     if (!concerns(policy.documents()[rule.document], subject)) return true;
-    Citation citation = policy.cite(id);
+    Citation citation = policy.cite(hit.id);
     std::string text = cited(citation) + (is_whole ? " is for the names below it, not for itself"
                                                    : " is that name only, not what is below it");
     found = NearMiss{std::move(citation), std::move(text)};  // the last is the longest
@@ -146,12 +144,12 @@ std::optional<NearMiss> sibling(const Policy& policy, const Subject& subject,
 
 // What the lookup met on its way.
 struct Met {
-  std::vector<std::pair<PatternId, Fit>> all;
+  std::vector<std::pair<detail::Hit, Fit>> all;
 
-  [[nodiscard]] std::optional<PatternId> nearest(const Policy& policy, Fit fit) const {
-    detail::MostSpecific best(policy.index());
-    for (const auto& [id, how] : all) {
-      if (how == fit && !policy.index().rule(id).denies) best.consider(id);
+  [[nodiscard]] std::optional<PatternId> nearest(Fit fit) const {
+    detail::MostSpecific best;
+    for (const auto& [hit, how] : all) {
+      if (how == fit && !hit.rule->denies) best.consider(hit);
     }
     return best.get();
   }
@@ -160,7 +158,7 @@ struct Met {
 std::optional<NearMiss> nearest_met(const Policy& policy, const Met& met, const Request& request,
                                     std::span<const Fit> fits) {
   for (const Fit fit : fits) {
-    if (const auto id = met.nearest(policy, fit)) {
+    if (const auto id = met.nearest(fit)) {
       return NearMiss{policy.cite(*id), why_not(policy, *id, fit, request)};
     }
   }
@@ -230,7 +228,7 @@ std::optional<NearMiss> near_miss(const Policy& policy, const Subject& subject,
                                   const Request& request, WallTime now) {
   Met met;
   (void)detail::evaluate(policy, subject, request, now,
-                         [&](PatternId id, Fit fit) { met.all.emplace_back(id, fit); });
+                         [&](const detail::Hit& hit, Fit fit) { met.all.emplace_back(hit, fit); });
   if (auto near = nearest_met(policy, met, request, kNear)) return near;
   return other_kind(policy, subject, request);
 }
@@ -238,13 +236,13 @@ std::optional<NearMiss> near_miss(const Policy& policy, const Subject& subject,
 Explanation explain(const Policy& policy, const Subject& subject, const Request& request,
                     WallTime now) {
   Met met;
-  Explanation out{
-      .decision = detail::evaluate(policy, subject, request, now,
-                                   [&](PatternId id, Fit fit) { met.all.emplace_back(id, fit); }),
-      .steps = {},
-      .nearest = {},
-      .fix = {},
-      .line = {}};
+  Explanation out{.decision = detail::evaluate(
+                      policy, subject, request, now,
+                      [&](const detail::Hit& hit, Fit fit) { met.all.emplace_back(hit, fit); }),
+                  .steps = {},
+                  .nearest = {},
+                  .fix = {},
+                  .line = {}};
   const Reason reason = out.decision.reason;
   out.steps = {subject_step(policy, subject), deny_step(policy, out.decision),
                allow_step(policy, out.decision)};

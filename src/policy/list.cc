@@ -20,7 +20,9 @@ std::string_view trimmed(std::string_view text) {
 
 class ListReader {
  public:
-  explicit ListReader(std::string file) {
+  ListReader(std::string_view text, std::string file) {
+    // An entry a line is the rule; what commas and comments make of it is a detail.
+    entry_.hosts.reserve(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1, text.size());
     out_.document.name = file;
     out_.document.file = std::move(file);
   }
@@ -81,7 +83,7 @@ class ListReader {
 
 ParsedList parse_list(std::string_view text, std::string file) {
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  ListReader reader(std::move(file));
+  ListReader reader(text, std::move(file));
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
     reader.read_line(text.substr(0, end));

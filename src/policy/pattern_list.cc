@@ -25,9 +25,15 @@ void PatternList::add(const Pattern& pattern, Position position) {
   records_.push_back(record);
 }
 
+void PatternList::reserve(std::size_t patterns, std::size_t octets) {
+  keys_.reserve(octets);
+  records_.reserve(patterns);
+}
+
 void PatternList::shrink_to_fit() {
-  keys_.shrink_to_fit();
-  records_.shrink_to_fit();
+  // Shrinking copies: for the last quarter that costs more memory than it saves.
+  if (keys_.capacity() > keys_.size() + keys_.size() / 4) keys_.shrink_to_fit();
+  if (records_.capacity() > records_.size() + records_.size() / 4) records_.shrink_to_fit();
 }
 
 Pattern PatternList::operator[](std::size_t index) const {

@@ -18,7 +18,10 @@ class PatternList {
   // Appends a pattern that stands at `position` in the document's file.
   void add(const Pattern& pattern, Position position = {});
 
-  // Gives back what growing left over; for a list that is complete.
+  // Room for that many patterns with that many octets of names.
+  void reserve(std::size_t patterns, std::size_t octets);
+
+  // Gives back what growing left over, where it is much; for a list that is complete.
   void shrink_to_fit();
 
   [[nodiscard]] std::size_t size() const { return records_.size(); }

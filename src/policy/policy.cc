@@ -67,14 +67,14 @@ Policy::Compiled Policy::compile(std::vector<Document> documents, const PolicySe
 }
 
 Citation Policy::cite(PatternId pattern) const {
-  const detail::Rule& rule = index_->rule(pattern);
+  const detail::Hit hit = index_->hit(pattern);
+  const detail::Rule& rule = *hit.rule;
   const Document& document = documents_[rule.document];
-  const std::size_t place = index_->place(pattern);
   return {.document = document.name,
           .file = document.file,
-          .position = rule.entry->hosts.position(place),
+          .position = hit.hosts().position(hit.place),
           .denies = rule.denies,
-          .pattern = rule.entry->hosts[place].str(),
+          .pattern = hit.hosts()[hit.place].str(),
           .entry = rule.entry};
 }
 

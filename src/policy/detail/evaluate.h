@@ -21,17 +21,16 @@ enum class Fit : std::uint8_t {
   kFits,
 };
 
-[[nodiscard]] Fit fit_of(const Policy& policy, PatternId id, const Subject& subject,
+[[nodiscard]] Fit fit_of(const Policy& policy, const Hit& hit, const Subject& subject,
                          const Request& request, WallTime now);
 
 // Of several patterns the most specific, and of equals the first: what a record names.
 class MostSpecific {
  public:
-  MostSpecific(const PatternIndex& index) : index_(&index) {}
-  void consider(PatternId id) {
-    const std::uint32_t rank = rank_of(id);
-    if (!best_ || rank > rank_ || (rank == rank_ && id < *best_)) {
-      best_ = id;
+  void consider(const Hit& hit) {
+    const std::uint32_t rank = rank_of(hit);
+    if (!best_ || rank > rank_ || (rank == rank_ && hit.id < *best_)) {
+      best_ = hit.id;
       rank_ = rank;
     }
   }
@@ -40,18 +39,15 @@ class MostSpecific {
 
  private:
   // A longer name or prefix first; of one name, the exact pattern before the wide ones.
-  [[nodiscard]] std::uint32_t rank_of(PatternId id) const {
-    const PatternList& hosts = index_->rule(id).entry->hosts;
-    const std::size_t place = index_->place(id);
-    const std::string_view key = hosts.key(place);
-    if (hosts.kind(place) == PatternKind::kAddresses) {
+  [[nodiscard]] static std::uint32_t rank_of(const Hit& hit) {
+    const std::string_view key = hit.key();
+    if (hit.kind() == PatternKind::kAddresses) {
       return static_cast<unsigned char>(key[1]);  // the prefix length, see AddressKey
     }
-    return static_cast<std::uint32_t>(key.size()) * 4 +
-           (hosts.kind(place) == PatternKind::kName ? 1U : 0U);
+    return static_cast<std::uint32_t>(key.size()) * 2 +
+           (hit.kind() == PatternKind::kName ? 1U : 0U);
   }
 
-  const PatternIndex* index_;
   std::optional<PatternId> best_;
   std::uint32_t rank_ = 0;
 };
@@ -59,43 +55,43 @@ class MostSpecific {
 // Why the best of the misses did not do.
 [[nodiscard]] Reason reason_of(Fit miss);
 
-// Calls observe(PatternId, Fit) for every pattern about the host, deny entries included.
+// Calls observe(Hit, Fit) for every pattern about the host, deny entries included.
 template <typename Observe>
 Decision evaluate(const Policy& policy, const Subject& subject, const Request& request,
                   WallTime now, Observe&& observe) {
   const PatternIndex& index = policy.index();
   const bool is_literal = request.host.address() != nullptr;
-  MostSpecific denied(index);
-  MostSpecific allowed(index);
-  MostSpecific missed(index);
+  MostSpecific denied;
+  MostSpecific allowed;
+  MostSpecific missed;
   Fit miss = Fit::kOtherSubject;
   Decision decision;
 
-  index.visit(request.host, [&](PatternId id) {
-    const Fit fit = fit_of(policy, id, subject, request, now);
-    observe(id, fit);
-    if (index.rule(id).denies) {
-      if (fit == Fit::kFits) denied.consider(id);
+  index.visit(request.host, [&](const Hit& hit) {
+    const Fit fit = fit_of(policy, hit, subject, request, now);
+    observe(hit, fit);
+    if (hit.rule->denies) {
+      if (fit == Fit::kFits) denied.consider(hit);
     } else if (fit == Fit::kFits) {
-      allowed.consider(id);
-      Admission admission{.terms = index.rule(id).terms, .literal = {}};
-      if (is_literal) admission.literal = id;
+      allowed.consider(hit);
+      Admission admission{.terms = hit.rule->terms, .literal = {}};
+      if (is_literal) admission.literal = hit.id;
       decision.admissions.add(admission);
     } else if (fit >= miss && fit > Fit::kApart) {
       if (fit > miss) missed.reset();
       miss = fit;
-      missed.consider(id);
+      missed.consider(hit);
     }
   });
   if (is_literal) {
     // What is denied as an IPv4 address stays denied in the clothes of an IPv6 one.
     for (const IpAddress& inner : Readings(*request.host.address())) {
       if (inner == *request.host.address()) continue;
-      index.visit(Host(inner), [&](PatternId id) {
-        if (!index.rule(id).denies) return;
-        const Fit fit = fit_of(policy, id, subject, request, now);
-        observe(id, fit);
-        if (fit == Fit::kFits) denied.consider(id);
+      index.visit(Host(inner), [&](const Hit& hit) {
+        if (!hit.rule->denies) return;
+        const Fit fit = fit_of(policy, hit, subject, request, now);
+        observe(hit, fit);
+        if (fit == Fit::kFits) denied.consider(hit);
       });
     }
   }

@@ -7,28 +7,25 @@ namespace ebbgate::policy::detail {
 PatternIndex::PatternIndex(const std::vector<Rule>& rules, std::uint64_t seed)
     : rules_(rules), seed_(seed) {
   std::size_t count = 0;
-  for (const Rule& rule : rules) count += rule.entry->hosts.size();
-  links_.reserve(count);
+  for (const Rule& rule : rules) {
+    first_patterns_.push_back(rule.first_pattern);
+    count += rule.entry->hosts.size();
+  }
+  next_.resize(count, kNone);
   // Half to two thirds empty, so that a name that is not there is mostly known by its first slot.
   const std::size_t capacity = std::bit_ceil(count + count / 2 + 2);
   shift_ = 64U - static_cast<unsigned>(std::countr_zero(capacity));
   slots_.resize(capacity);
-  for (std::uint32_t r = 0; r < rules.size(); ++r) {
-    const std::size_t hosts = rules[r].entry->hosts.size();
-    for (std::size_t i = 0; i < hosts; ++i) {
-      links_.push_back({.next = kNone, .rule = r});
-      const auto pattern = static_cast<std::uint32_t>(links_.size() - 1);
-      insert(hash_of(pattern), pattern);
+  for (const Rule& rule : rules) {
+    for (std::uint32_t place = 0; place < rule.entry->hosts.size(); ++place) {
+      insert({PatternId{rule.first_pattern + place}, &rule, place});
     }
   }
 }
 
-std::uint64_t PatternIndex::hash_of(std::uint32_t pattern) const {
-  std::string_view rest = key(pattern);
-  if (rule(PatternId{pattern}).entry->hosts.kind(place(PatternId{pattern})) ==
-      PatternKind::kAddresses) {
-    return hash_of_block(rest);
-  }
+std::uint64_t PatternIndex::hash_of(const Hit& pattern) const {
+  std::string_view rest = pattern.key();
+  if (pattern.kind() == PatternKind::kAddresses) return hash_of_block(rest);
   SuffixHash hash(seed_);
   while (true) {
     const std::size_t dot = rest.rfind('.');
@@ -38,24 +35,22 @@ std::uint64_t PatternIndex::hash_of(std::uint32_t pattern) const {
   }
 }
 
-void PatternIndex::insert(std::uint64_t hash, std::uint32_t pattern) {
-  const std::string_view own_key = key(pattern);
-  if (rule(PatternId{pattern}).entry->hosts.kind(place(PatternId{pattern})) ==
-      PatternKind::kAddresses) {
-    const Cidr block = block_of(own_key);
+void PatternIndex::insert(const Hit& pattern) {
+  if (pattern.kind() == PatternKind::kAddresses) {
+    const Cidr block = block_of(pattern.key());
     prefixes_[block.network().is_v6()].set(block.prefix());
   }
+  const std::uint64_t hash = hash_of(pattern);
+  const auto id = static_cast<std::uint32_t>(pattern.id);
+  const auto tag = static_cast<std::uint32_t>(hash);
   std::size_t i = hash >> shift_;
-  while (slots_[i].head != kNone) {
-    Slot& slot = slots_[i];
-    if (slot.tag == static_cast<std::uint32_t>(hash) && key(slot.head) == own_key) {
-      links_[pattern].next = slot.head;
-      slot.head = pattern;
-      return;
-    }
-    i = (i + 1) & (slots_.size() - 1);
+  for (; slots_[i].head != kNone; i = after(i)) {
+    if (slots_[i].tag != tag || hit(PatternId{slots_[i].head}).key() != pattern.key()) continue;
+    next_[id] = slots_[i].head;
+    slots_[i] = {.tag = tag, .head = id & kNone, .has_next = 1};
+    return;
   }
-  slots_[i] = {.tag = static_cast<std::uint32_t>(hash), .head = pattern};
+  slots_[i] = {.tag = tag, .head = id & kNone, .has_next = 0};
 }
 
 }  // namespace ebbgate::policy::detail

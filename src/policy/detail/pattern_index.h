@@ -5,10 +5,12 @@
 // seeded, so nobody can write a policy that makes them collide.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -56,109 +58,136 @@ class SuffixHash {
   std::uint64_t state_;
 };
 
+// A pattern that a lookup met, with the rule that it belongs to.
+struct Hit {
+  PatternId id;
+  const Rule* rule;
+  std::uint32_t place;  // in the rule's list of hosts
+
+  [[nodiscard]] const PatternList& hosts() const { return rule->entry->hosts; }
+  [[nodiscard]] PatternKind kind() const { return hosts().kind(place); }
+  [[nodiscard]] std::string_view key() const { return hosts().key(place); }
+};
+
 class PatternIndex {
  public:
-  // Indexes the hosts of all rules. Their entries have to stay where they are.
+  // Indexes the hosts of all rules, which have to stay where they are, as their entries do.
   PatternIndex(const std::vector<Rule>& rules, std::uint64_t seed);
 
-  [[nodiscard]] std::size_t size() const { return links_.size(); }
-  [[nodiscard]] const Rule& rule(PatternId id) const { return rules_[links_[index(id)].rule]; }
-  // The pattern's number in its rule's list.
-  [[nodiscard]] std::size_t place(PatternId id) const { return index(id) - rule(id).first_pattern; }
+  [[nodiscard]] std::size_t size() const { return next_.size(); }
 
-  // Calls visit(PatternId) for each pattern that matches the host, in no particular order.
+  // The rule of a pattern and its place there.
+  [[nodiscard]] Hit hit(PatternId id) const {
+    const auto i = static_cast<std::uint32_t>(id);
+    const auto after = std::ranges::upper_bound(first_patterns_, i);
+    const Rule& rule = rules_[static_cast<std::size_t>(after - first_patterns_.begin()) - 1];
+    return {id, &rule, i - rule.first_pattern};
+  }
+
+  // Calls visit(Hit) for each pattern that matches the host, in no particular order.
   template <typename Visit>
   void visit(const Host& host, Visit&& visit) const {
     if (const Hostname* name = host.name()) {
-      visit_suffixes(name->view(), [&](PatternId id, bool is_whole) {
-        const PatternKind kind = rule(id).entry->hosts.kind(place(id));
-        if (kind != (is_whole ? PatternKind::kBelow : PatternKind::kName)) visit(id);
+      visit_suffixes(name->view(), [&](const Hit& hit, bool is_whole) {
+        if (hit.kind() != (is_whole ? PatternKind::kBelow : PatternKind::kName)) visit(hit);
         return true;
       });
     } else {
-      visit_blocks(*host.address(), [&](PatternId id) {
-        visit(id);
+      visit_blocks(*host.address(), [&](const Hit& hit) {
+        visit(hit);
         return true;
       });
     }
   }
 
-  // Calls visit(PatternId, is_whole) for each pattern whose name is `name` or one above it,
-  // whatever its kind, from the top down, for as long as it returns true.
+  // Calls visit(Hit, is_whole) for each pattern whose name is `name` or one above it, whatever its
+  // kind, from the top down, for as long as it returns true.
   template <typename Visit>
   void visit_suffixes(std::string_view name, Visit&& visit) const {
+    // Two passes, so that the slots are on their way from memory all at once.
+    struct Suffix {
+      std::size_t begin;
+      std::uint64_t hash;
+    };
+    std::array<Suffix, kMaxLabels> suffixes;  // NOLINT: written before it is read
+    std::size_t count = 0;
     SuffixHash hash(seed_);
-    std::size_t end = name.size();
-    while (true) {
+    for (std::size_t end = name.size();; --end) {
       const std::size_t dot = name.substr(0, end).rfind('.');
-      const std::size_t begin = dot == std::string_view::npos ? 0 : dot + 1;
+      const std::size_t begin = dot + 1;  // npos + 1 is 0
       hash.absorb(name.substr(begin, end - begin));
-      for (std::uint32_t i = find(hash.value(), name.substr(begin)); i != kNone;
-           i = links_[i].next) {
-        if (!visit(PatternId{i}, begin == 0)) return;
-      }
-      if (begin == 0) return;
-      end = dot;
+      suffixes[count++] = {begin, hash.value()};
+      __builtin_prefetch(&slots_[hash.value() >> shift_]);
+      if (begin == 0) break;
+      end = begin;
+    }
+    for (const Suffix& suffix : std::span(suffixes).first(count)) {
+      const auto visit_one = [&](const Hit& hit) { return visit(hit, suffix.begin == 0); };
+      if (!visit_key(suffix.hash, name.substr(suffix.begin), visit_one)) return;
     }
   }
 
-  // Calls visit(PatternId) for each pattern whose block contains the address, the widest first, for
-  // as long as it returns true.
+  // Calls visit(Hit) for each pattern whose block contains the address, the widest first, for as
+  // long as it returns true.
   template <typename Visit>
   void visit_blocks(const IpAddress& address, Visit&& visit) const {
-    if (prefixes_[address.is_v6()].none()) return;
+    const auto& prefixes = prefixes_[address.is_v6()];
+    if (prefixes.none()) return;
     const unsigned longest = address.is_v4() ? 32 : 128;
     for (unsigned prefix = 0; prefix <= longest; ++prefix) {
-      if (!prefixes_[address.is_v6()][prefix]) continue;
+      if (!prefixes[prefix]) continue;
       const AddressKey key(Cidr::of(address, prefix));
-      for (std::uint32_t i = find(hash_of_block(key.view()), key.view()); i != kNone;
-           i = links_[i].next) {
-        if (!visit(PatternId{i})) return;
-      }
+      if (!visit_key(hash_of_block(key.view()), key.view(), visit)) return;
     }
   }
 
  private:
-  static constexpr std::uint32_t kNone = 0xffffffffU;
+  // One key of the table. A slot says whether more patterns have its key, so that the common case
+  // does not have to look.
   struct Slot {
     std::uint32_t tag = 0;  // the low half of the hash; the high bits chose the slot
-    std::uint32_t head = kNone;
+    std::uint32_t head : 31 = kNone;
+    std::uint32_t has_next : 1 = 0;
   };
-  struct Link {
-    std::uint32_t next = kNone;  // another pattern about the same name
-    std::uint32_t rule = 0;
-  };
+  static constexpr std::uint32_t kNone = 0x7fffffffU;
+  static constexpr std::size_t kMaxLabels = 127;  // of a name of 253 octets
 
-  [[nodiscard]] static std::size_t index(PatternId id) { return static_cast<std::size_t>(id); }
-  [[nodiscard]] std::string_view key(std::uint32_t i) const {
-    const Rule& owner = rules_[links_[i].rule];
-    return owner.entry->hosts.key(i - owner.first_pattern);
-  }
   [[nodiscard]] std::uint64_t hash_of_block(std::string_view key) const {
     SuffixHash hash(seed_);
     hash.absorb(key);
     return hash.value();
   }
 
-  // The first pattern with that key; kNone where there is none.
-  [[nodiscard]] std::uint32_t find(std::uint64_t hash, std::string_view wanted) const {
-    for (std::size_t i = hash >> shift_;; i = (i + 1) & (slots_.size() - 1)) {
-      const Slot& slot = slots_[i];
-      if (slot.head == kNone) return kNone;
-      if (slot.tag == static_cast<std::uint32_t>(hash) && key(slot.head) == wanted) {
-        return slot.head;
+  // Calls visit(Hit) for each pattern with that key, the last first; false where a call said so.
+  template <typename Visit>
+  bool visit_key(std::uint64_t hash, std::string_view key, Visit&& visit) const {
+    for (std::size_t i = hash >> shift_; slots_[i].head != kNone; i = after(i)) {
+      const Slot slot = slots_[i];
+      if (slot.tag != static_cast<std::uint32_t>(hash)) continue;
+      Hit found = hit(PatternId{slot.head});
+      if (found.key() != key) continue;
+      if (!visit(found)) return false;
+      if (slot.has_next == 0) return true;
+      for (std::uint32_t next = next_[slot.head]; next != kNone; next = next_[next]) {
+        if (!visit(hit(PatternId{next}))) return false;
       }
+      return true;
     }
+    return true;
   }
 
-  void insert(std::uint64_t hash, std::uint32_t pattern);
-  [[nodiscard]] std::uint64_t hash_of(std::uint32_t pattern) const;
+  [[nodiscard]] std::size_t after(std::size_t slot) const {
+    return (slot + 1) & (slots_.size() - 1);
+  }
+  void insert(const Hit& pattern);
+  [[nodiscard]] std::uint64_t hash_of(const Hit& pattern) const;
 
   const std::vector<Rule>& rules_;
+  std::vector<std::uint32_t> first_patterns_;  // of each rule, ascending
   std::uint64_t seed_;
   unsigned shift_ = 63;
   std::vector<Slot> slots_;
-  std::vector<Link> links_;
+  std::vector<std::uint32_t> next_;           // of each pattern, another one with its key
   std::array<std::bitset<129>, 2> prefixes_;  // the lengths that there are: of IPv4, of IPv6
 };
 

@@ -67,32 +67,27 @@ class RedundancyCheck {
     const PatternList& hosts = rule_.entry->hosts;
     std::optional<std::size_t> found;
     std::size_t budget = kMaxCandidates;
-    const auto consider = [&](PatternId id, bool covers_names) {
-      if (covers_names && &index_.rule(id) == &rule_ && is_needless(place, index_.place(id))) {
-        found = index_.place(id);
-      }
+    const auto consider = [&](const Hit& hit, bool covers_names) {
+      if (covers_names && hit.rule == &rule_ && is_needless(place, hit.place)) found = hit.place;
       return !found && --budget > 0;
     };
     const PatternKind kind = hosts.kind(place);
     if (kind == PatternKind::kAddresses) {
       const Cidr block = block_of(hosts.key(place));
-      index_.visit_blocks(block.network(), [&](PatternId id) {
-        return consider(id, block_of(hosts_of(id).key(index_.place(id))).contains(block));
+      index_.visit_blocks(block.network(), [&](const Hit& hit) {
+        return consider(hit, block_of(hit.key()).contains(block));
       });
       return found;
     }
-    index_.visit_suffixes(hosts.key(place), [&](PatternId id, bool is_same_name) {
-      const PatternKind wide = hosts_of(id).kind(index_.place(id));
-      return consider(id, is_same_name ? wide == kind || wide == PatternKind::kNameAndBelow
-                                       : wide != PatternKind::kName);
+    index_.visit_suffixes(hosts.key(place), [&](const Hit& hit, bool is_same_name) {
+      const PatternKind wide = hit.kind();
+      return consider(hit, is_same_name ? wide == kind || wide == PatternKind::kNameAndBelow
+                                        : wide != PatternKind::kName);
     });
     return found;
   }
 
  private:
-  [[nodiscard]] const PatternList& hosts_of(PatternId id) const {
-    return index_.rule(id).entry->hosts;
-  }
   // Whether `wide`, which has all the names of `narrow`, makes it needless.
   [[nodiscard]] bool is_needless(std::size_t narrow, std::size_t wide) const {
     if (narrow == wide || !covers_ports(wide, narrow)) return false;
