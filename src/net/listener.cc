@@ -68,7 +68,9 @@ Listener::~Listener() {
   if (channel_ != nullptr) loop_->close(*channel_);
 }
 
-bool Listener::start() { return loop_->watch(*channel_, EPOLLIN | EPOLLET); }
+bool Listener::start() {
+  return loop_->watch(*channel_, EPOLLIN | EPOLLET);
+}
 
 void Listener::close() {
   if (channel_ == nullptr) return;
@@ -91,20 +93,23 @@ Endpoint Listener::local() const {
   return address.endpoint();
 }
 
-int Listener::fd() const { return channel_->fd; }
+int Listener::fd() const {
+  return channel_->fd;
+}
 
 void Listener::on_ready(Channel& channel, std::uint32_t /*events*/) {
   auto& self = *static_cast<Listener*>(channel.owner);
   if (!self.pause_.is_armed()) self.accept_some(kBurst);
 }
 
-void Listener::on_pause_over(void* self) { static_cast<Listener*>(self)->accept_some(kBurst); }
+void Listener::on_pause_over(void* self) {
+  static_cast<Listener*>(self)->accept_some(kBurst);
+}
 
 void Listener::accept_some(int most) {
   for (int i = 0; i < most; ++i) {
     SocketAddress from;
-    const int fd =
-        ::accept4(channel_->fd, from.get(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = ::accept4(channel_->fd, from.get(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       if (is_exhausted_) {
         is_exhausted_ = false;

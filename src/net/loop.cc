@@ -17,7 +17,9 @@ namespace {
 constexpr int kCompletionsPerResume = 32;
 constexpr int kMaxEvents = 256;
 
-MonotonicTime read_clock() { return std::chrono::steady_clock::now(); }
+MonotonicTime read_clock() {
+  return std::chrono::steady_clock::now();
+}
 
 std::uint64_t tag(std::uint32_t index, std::uint32_t generation) {
   return std::uint64_t{generation} << 32 | index;
@@ -53,7 +55,9 @@ void Wait::finish(End end) {
   loop_->resume_soon(frame_);
 }
 
-void Wait::on_deadline(void* self) { static_cast<Wait*>(self)->finish(End::kTimedOut); }
+void Wait::on_deadline(void* self) {
+  static_cast<Wait*>(self)->finish(End::kTimedOut);
+}
 
 Result<std::unique_ptr<Loop>> Loop::make() {
   const int epoll_fd = ::epoll_create1(EPOLL_CLOEXEC);
@@ -73,8 +77,7 @@ Result<std::unique_ptr<Loop>> Loop::make() {
   return loop;
 }
 
-Loop::Loop(int epoll_fd, int event_fd)
-    : epoll_fd_(epoll_fd), now_(read_clock()), wheel_(now_) {
+Loop::Loop(int epoll_fd, int event_fd) : epoll_fd_(epoll_fd), now_(read_clock()), wheel_(now_) {
   posted_channel_ = &open(event_fd);
   posted_channel_->handler = &Loop::on_posted;
   posted_channel_->owner = this;

@@ -31,8 +31,8 @@ struct Channel {
   std::uint32_t index = 0;       // its place in the loop's table
   std::uint32_t generation = 0;  // grows when the place is used again: stale events are dropped
   bool is_registered = false;
-  bool may_read = true;      // false once the kernel said "would block", until it reports again
-  bool may_write = true;     // the same for writing
+  bool may_read = true;       // false once the kernel said "would block", until it reports again
+  bool may_write = true;      // the same for writing
   bool peer_is_done = false;  // the other side closed or reset: reading will tell how
   Handler handler = nullptr;
   void* owner = nullptr;

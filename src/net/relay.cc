@@ -40,7 +40,9 @@ struct RelaySet::Tunnel {
 
 namespace {
 
-int other(int side) { return 1 - side; }
+int other(int side) {
+  return 1 - side;
+}
 
 // A close that the other side sees as a reset: the stream was cut, it did not end.
 void close_with_reset(Loop& loop, Channel& channel) {
@@ -57,8 +59,12 @@ RelaySet::~RelaySet() {
   end_where([](TunnelOwner&) { return Reason::kDraining; });
 }
 
-RelaySet::Tunnel* RelaySet::next_of(const Tunnel& tunnel) { return tunnel.next; }
-TunnelOwner& RelaySet::owner_of(const Tunnel& tunnel) { return *tunnel.owner; }
+RelaySet::Tunnel* RelaySet::next_of(const Tunnel& tunnel) {
+  return tunnel.next;
+}
+TunnelOwner& RelaySet::owner_of(const Tunnel& tunnel) {
+  return *tunnel.owner;
+}
 
 void RelaySet::add(Stream client, Stream origin, const TunnelLimits& limits,
                    std::unique_ptr<TunnelOwner> owner) {
@@ -278,10 +284,9 @@ RelaySet::Step RelaySet::end_direction(Tunnel& tunnel, Side from) {
 }
 
 void RelaySet::broke(Tunnel& tunnel, Side side, int error) {
-  close_with_reset(*loop_, *std::exchange(tunnel.sides[static_cast<std::size_t>(other(side))],
-                                          nullptr));
-  finish(tunnel, side == kClient ? Reason::kClientClosed : Reason::kOriginClosed,
-         std::errc(error));
+  close_with_reset(*loop_,
+                   *std::exchange(tunnel.sides[static_cast<std::size_t>(other(side))], nullptr));
+  finish(tunnel, side == kClient ? Reason::kClientClosed : Reason::kOriginClosed, std::errc(error));
 }
 
 void RelaySet::cut(Tunnel& tunnel, Reason reason) {
@@ -305,8 +310,8 @@ void RelaySet::finish(Tunnel& tunnel, Reason reason, std::errc error) {
   if (first_ == &tunnel) first_ = tunnel.next;
   --size_;
   const std::unique_ptr<Tunnel> ended(&tunnel);
-  ended->owner->tunnel_ended({reason, error, ended->directions[kClient].octets,
-                              ended->directions[kOrigin].octets});
+  ended->owner->tunnel_ended(
+      {reason, error, ended->directions[kClient].octets, ended->directions[kOrigin].octets});
 }
 
 }  // namespace ebbgate::net

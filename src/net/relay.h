@@ -69,7 +69,7 @@ class RelaySet {
   enum Side : std::uint8_t { kClient = 0, kOrigin = 1 };
   enum class Step : std::uint8_t { kMoved, kWaiting, kEnded };
 
-  static constexpr std::size_t kCopy = 64 << 10;   // octets; a read that fills this is bulky
+  static constexpr std::size_t kCopy = 64 << 10;     // octets; a read that fills this is bulky
   static constexpr std::size_t kTrickle = 16 << 10;  // octets; a splice of less is not
   static constexpr int kStepsPerTurn = 8;
 

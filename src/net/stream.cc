@@ -119,7 +119,9 @@ bool StreamOp::attempt_connect() {
   return true;
 }
 
-bool StreamOp::await_ready() { return stream_->loop().may_complete_now() && attempt(); }
+bool StreamOp::await_ready() {
+  return stream_->loop().may_complete_now() && attempt();
+}
 
 bool StreamOp::await_suspend(std::coroutine_handle<> frame) {
   Loop& loop = stream_->loop();
@@ -155,9 +157,13 @@ IoResult<std::size_t> StreamOp::await_resume() {
 
 }  // namespace detail
 
-Stream::Stream(Loop& loop, int fd) : loop_(&loop), channel_(&loop.open(fd)) { adopt(); }
+Stream::Stream(Loop& loop, int fd) : loop_(&loop), channel_(&loop.open(fd)) {
+  adopt();
+}
 
-Stream::Stream(Loop& loop, Channel& channel) : loop_(&loop), channel_(&channel) { adopt(); }
+Stream::Stream(Loop& loop, Channel& channel) : loop_(&loop), channel_(&channel) {
+  adopt();
+}
 
 Stream::Stream(Stream&& other) noexcept
     : loop_(other.loop_), channel_(std::exchange(other.channel_, nullptr)) {
@@ -221,7 +227,9 @@ void Stream::cancel() {
   }
 }
 
-void Stream::shutdown_write() { ::shutdown(channel_->fd, SHUT_WR); }
+void Stream::shutdown_write() {
+  ::shutdown(channel_->fd, SHUT_WR);
+}
 
 void Stream::close() {
   if (channel_ == nullptr) return;

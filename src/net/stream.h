@@ -95,8 +95,8 @@ class Stream {
   enum class Then : bool { kFlush, kMore };
   [[nodiscard]] detail::StreamOp write_all(std::string_view bytes, Deadline deadline,
                                            Then then = Then::kFlush) {
-    return {*this, detail::StreamOp::Kind::kWrite, const_cast<char*>(bytes.data()), bytes.size(),
-            then == Then::kMore ? MSG_MORE : 0, deadline};
+    return {*this,        detail::StreamOp::Kind::kWrite,     const_cast<char*>(bytes.data()),
+            bytes.size(), then == Then::kMore ? MSG_MORE : 0, deadline};
   }
 
   // Ends what is being waited for on this stream with operation_canceled.

@@ -156,8 +156,10 @@ net::Task<void> refuse(Exchange& exchange, Error error) {
   answer.body = exchange.prefers_json ? http::Answer::Body::kJson : http::Answer::Body::kText;
   answer.without_body = exchange.without_body;
   std::string bytes;
-  if (answer.status != 0) http::append_answer(bytes, answer);
-  exchange.status = answer.status;
+  if (info(error.reason).status != 0) {
+    http::append_answer(bytes, answer);
+    exchange.status = answer.status;
+  }
   exchange.to_client += bytes.size();
   const bool is_recorded = co_await record_refused(exchange, std::move(error));
   if (!is_recorded || bytes.empty()) {
