@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -257,6 +258,7 @@ TEST_F(PipeTest, StopsInTimeWhileTheReaderStalls) {
 // Runs in a child whose standard output is a pipe, as a container's is. Exits with 0 where
 // everything was written.
 pid_t log_to_standard_output(int pipe_end) {
+  std::fflush(stdout);  // what the test framework printed is not the child's to print
   const pid_t child = ::fork();
   if (child != 0) return child;
   ::dup2(pipe_end, STDOUT_FILENO);
