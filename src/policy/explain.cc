@@ -33,6 +33,7 @@ std::string ports_of(const Policy& policy, PatternId id) {
   const detail::Hit hit = policy.index().hit(id);
   if (hit.hosts().has_ports(hit.place)) return hit.hosts().ports(hit.place).str();
   std::vector<std::string> ranges;
+  ranges.reserve(hit.rule->ports.size());
   for (const PortRange& range : hit.rule->ports) ranges.push_back(range.str());
   return joined(ranges);
 }

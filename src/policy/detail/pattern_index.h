@@ -164,7 +164,7 @@ class PatternIndex {
     for (std::size_t i = hash >> shift_; slots_[i].head != kNone; i = after(i)) {
       const Slot slot = slots_[i];
       if (slot.tag != static_cast<std::uint32_t>(hash)) continue;
-      Hit found = hit(PatternId{slot.head});
+      const Hit found = hit(PatternId{slot.head});
       if (found.key() != key) continue;
       if (!visit(found)) return false;
       if (slot.has_next == 0) return true;

@@ -113,7 +113,7 @@ void warn_of_redundancy(const PatternIndex& index, const Rule& rule, Warnings& w
     const auto wider = check.covering(i);
     if (!wider) continue;
     const Position at = hosts.position(*wider);
-    std::string where = at.line == 0 ? "" : " on line " + std::to_string(at.line);
+    const std::string where = at.line == 0 ? "" : " on line " + std::to_string(at.line);
     warnings.add(hosts.position(i),
                  hosts[i].str() + " is redundant: " + hosts[*wider].str() + where + " covers it",
                  "remove one of the two");
