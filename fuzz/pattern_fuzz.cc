@@ -60,8 +60,9 @@ void check_list(std::string_view text) {
   require(compiled.policy != nullptr);
   for (std::size_t i = 0; i < patterns.size(); ++i) {
     const Pattern pattern = patterns[i];
-    const std::vector<std::string> names = {pattern.name(), "x." + pattern.name(), "x" + pattern.name(),
-                                      pattern.addresses().network().str(), pattern.str()};
+    const std::vector<std::string> names = {pattern.name(), "x." + pattern.name(),
+                                            "x" + pattern.name(),
+                                            pattern.addresses().network().str(), pattern.str()};
     for (const std::string& name : names) {
       const auto host = Host::parse(name);
       if (!host) continue;
