@@ -79,6 +79,11 @@ TEST(Yaml, IsRefusedWhereItIsDangerousOrBroken) {
       {"a: 1\n\tb: 2\n",
        "f:2:1: error: this is not YAML: illegal tab when looking for indentation; " + not_yaml},
       {"a: [1\n", "f:2:1: error: this is not YAML: end of sequence flow not found; " + not_yaml},
+      {",\n", "f:1:1: error: this is not YAML: nothing can stand here; " + not_yaml},
+      {"a: 1\n---\n&a,b 1\n",
+       "f:3:1: error: an anchor (&); write the value out where it is "
+       "needed\nf:3:3: error: this is not YAML: nothing can stand here; " +
+           not_yaml},
       {"a: b: c\n", "f:1:5: error: this is not YAML: illegal map value; " + not_yaml},
       {std::string("a: 1\n\x04\nb: 2\n"), "f:2:1: error: a control character (%04); remove it\n"},
       {std::string("a: 1\0b", 6), "f:1:5: error: a control character (%00); remove it\n"},

@@ -75,7 +75,12 @@ class TreeBuilder final : public YAML::EventHandler {
   TreeBuilder(Yaml& tree, const std::string& file, std::vector<Problem>& problems)
       : tree_(&tree), file_(&file), problems_(&problems) {}
 
-  void OnDocumentStart(const YAML::Mark&) override { root_ = next(); }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    root_ = next();
+    const policy::Position position = place(mark);
+    is_stuck_ = position == document_;
+    document_ = position;
+  }
   void OnDocumentEnd() override {
     if (root_ < next() && tree_->nodes_[root_].kind != NodeKind::kNull) {
       tree_->roots_.push_back(root_);
@@ -105,6 +110,11 @@ class TreeBuilder final : public YAML::EventHandler {
     open(NodeKind::kMap, mark, tag, anchor);
   }
   void OnMapEnd() override { check_keys(close()); }
+
+  // yaml-cpp reports an empty document again and again before a token that it does not expect
+  // there, such as a comma.
+  [[nodiscard]] bool is_stuck() const { return is_stuck_; }
+  [[nodiscard]] policy::Position document() const { return document_; }
 
  private:
   [[nodiscard]] std::uint32_t next() const {
@@ -179,6 +189,8 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Problem>* problems_;
   std::vector<std::uint32_t> open_;
   std::uint32_t root_ = 0;
+  policy::Position document_;
+  bool is_stuck_ = false;
 };
 
 std::expected<Yaml, std::vector<Problem>> Yaml::parse(std::string_view text,
@@ -194,20 +206,22 @@ std::expected<Yaml, std::vector<Problem>> Yaml::parse(std::string_view text,
     return std::unexpected(std::vector{std::move(*problem)});
   }
   Yaml tree;
+  const auto not_yaml = [&](policy::Position position, std::string_view why) {
+    problems.push_back({.file = file,
+                        .position = position,
+                        .message = "this is not YAML: " + std::string(why),
+                        .fix = "check the indentation (no tabs), the quotes and the brackets"});
+  };
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
     TreeBuilder builder(tree, file, problems);
-    while (parser.HandleNextDocument(builder)) {
+    while (parser.HandleNextDocument(builder) && !builder.is_stuck()) {
     }
+    if (builder.is_stuck()) not_yaml(builder.document(), "nothing can stand here");
   } catch (const YAML::Exception& e) {
     // What was refused above is closer to the cause: yaml-cpp gives up past some 250 levels.
-    if (problems.empty()) {
-      problems.push_back({.file = file,
-                          .position = place(e.mark),
-                          .message = "this is not YAML: " + escaped_prose(e.msg, 200),
-                          .fix = "check the indentation (no tabs), the quotes and the brackets"});
-    }
+    if (problems.empty()) not_yaml(place(e.mark), escaped_prose(e.msg, 200));
   }
   if (!problems.empty()) return std::unexpected(std::move(problems));
   return tree;
