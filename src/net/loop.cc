@@ -110,7 +110,15 @@ bool Loop::watch(Channel& channel, std::uint32_t events) {
   event.data.u64 = tag(channel.index, channel.generation);
   if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, channel.fd, &event) != 0) return false;
   channel.is_registered = true;
+  channel.reports_write = (events & EPOLLOUT) != 0;
   return true;
+}
+
+bool Loop::watch_writable(Channel& channel) {
+  if (channel.reports_write) return true;
+  if (!channel.is_registered) return watch(channel, kAllEdges);
+  channel.reports_write = rewatch(channel, kAllEdges);
+  return channel.reports_write;
 }
 
 bool Loop::rewatch(Channel& channel, std::uint32_t events) {

@@ -31,9 +31,10 @@ struct Channel {
   std::uint32_t index = 0;       // its place in the loop's table
   std::uint32_t generation = 0;  // grows when the place is used again: stale events are dropped
   bool is_registered = false;
-  bool may_read = true;       // false once the kernel said "would block", until it reports again
-  bool may_write = true;      // the same for writing
-  bool peer_is_done = false;  // the other side closed or reset: reading will tell how
+  bool reports_write = false;  // epoll was told to report when it becomes writable
+  bool may_read = true;        // false once the kernel said "would block", until it reports again
+  bool may_write = true;       // the same for writing
+  bool peer_is_done = false;   // the other side closed or reset: reading will tell how
   Handler handler = nullptr;
   void* owner = nullptr;
 };
@@ -97,7 +98,10 @@ class Loop {
   [[nodiscard]] Channel& open(int fd);
   // Makes sure that epoll watches the channel, edge-triggered unless `events` says otherwise.
   // False where the system refuses (out of memory or watches).
-  [[nodiscard]] bool watch(Channel& channel, std::uint32_t events = kEdges);
+  [[nodiscard]] bool watch(Channel& channel, std::uint32_t events = kReadEdges);
+  // The same, and that it reports when the channel becomes writable. Most sockets never make a
+  // writer wait, so they are spared the report that they can be written to from the start.
+  [[nodiscard]] bool watch_writable(Channel& channel);
   // Changes what a watched channel waits for.
   [[nodiscard]] bool rewatch(Channel& channel, std::uint32_t events);
   void close(Channel& channel);
@@ -121,7 +125,8 @@ class Loop {
   // Called when a handler gave up for want of memory; what it served is left as it was.
   std::function<void()> on_out_of_memory;
 
-  static constexpr std::uint32_t kEdges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  static constexpr std::uint32_t kReadEdges = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  static constexpr std::uint32_t kAllEdges = kReadEdges | EPOLLOUT;
 
  private:
   friend class Wait;

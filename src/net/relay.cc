@@ -180,6 +180,7 @@ RelaySet::Step RelaySet::copy(Tunnel& tunnel, Side from) {
     const ssize_t done = ::send(sink.fd, buffer_.data() + sent, count - sent, MSG_NOSIGNAL);
     if (done >= 0) {
       sent += static_cast<std::size_t>(done);
+      if (sent < count) sink.may_write = false;  // it took a part: its buffer is full
     } else if (errno == EAGAIN) {
       sink.may_write = false;
     } else if (errno != EINTR) {
@@ -237,7 +238,11 @@ RelaySet::Step RelaySet::flush(Tunnel& tunnel, Side from) {
   Direction& direction = tunnel.directions[from];
   Channel& sink = *tunnel.sides[static_cast<std::size_t>(other(from))];
   while (direction.has_pending()) {
-    if (!sink.may_write) return Step::kWaiting;
+    if (!sink.may_write) {
+      if (loop_->watch_writable(sink)) return Step::kWaiting;
+      cut(tunnel, Reason::kOverCapacity);
+      return Step::kEnded;
+    }
     const ssize_t done =
         direction.unsent
             ? ::send(sink.fd, direction.unsent->data(), direction.unsent->size(), MSG_NOSIGNAL)
@@ -247,7 +252,7 @@ RelaySet::Step RelaySet::flush(Tunnel& tunnel, Side from) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) {
         sink.may_write = false;
-        return Step::kWaiting;
+        continue;
       }
       broke(tunnel, static_cast<Side>(other(from)), errno);
       return Step::kEnded;
@@ -259,6 +264,7 @@ RelaySet::Step RelaySet::flush(Tunnel& tunnel, Side from) {
     } else {
       direction.in_pipe -= static_cast<std::uint32_t>(done);
     }
+    if (direction.has_pending()) sink.may_write = false;  // it took a part: its buffer is full
   }
   if (!direction.is_bulky) return_pipe(direction);
   return Step::kMoved;

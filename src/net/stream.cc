@@ -98,6 +98,9 @@ bool StreamOp::attempt_write() {
     if (sent >= 0) {
       data_ = static_cast<char*>(data_) + sent;
       size_ -= static_cast<std::size_t>(sent);
+      if (size_ == 0) break;
+      channel.may_write = false;  // it took a part: its buffer is full
+      return false;
     } else if (errno == EAGAIN) {
       channel.may_write = false;
       return false;
@@ -128,11 +131,11 @@ bool StreamOp::await_suspend(std::coroutine_handle<> frame) {
   Channel& channel = *stream_->channel_;
   // Nobody has looked yet: registering reports what is there.
   if (kind_ == Kind::kReadable && !channel.is_registered) channel.may_read = false;
-  if (!loop.watch(channel)) {
+  const bool is_read = kind_ == Kind::kRead || kind_ == Kind::kReadable;
+  if (!(is_read ? loop.watch(channel) : loop.watch_writable(channel))) {
     result_ = std::unexpected(std::errc(errno));
     return false;
   }
-  const bool is_read = kind_ == Kind::kRead || kind_ == Kind::kReadable;
   StreamOp*& place = is_read ? stream_->reader_ : stream_->writer_;
   assert(place == nullptr);
   place = this;

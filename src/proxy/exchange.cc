@@ -8,14 +8,11 @@
 namespace ebbgate::proxy {
 namespace {
 
-constexpr Duration kLinger = std::chrono::seconds(2);  // semantics 4
-constexpr std::size_t kLingerOctets = 64 * 1024;
-
 observe::SquidResult squid_result(const Exchange& exchange, const Error& end) {
   if (exchange.method.empty()) return observe::SquidResult::kNone;
   if (is_refusal(end)) {
     return end.reason == Reason::kMalformedRequest ? observe::SquidResult::kNone
-                                               : observe::SquidResult::kDenied;
+                                                   : observe::SquidResult::kDenied;
   }
   const bool is_whole = end.reason == Reason::kAllowed || end.reason == Reason::kOriginClosed;
   if (exchange.is_connect) {
@@ -123,8 +120,7 @@ net::Task<bool> record_refused(Exchange& exchange, Error error) {
     co_return true;
   }
   RecordTexts texts;
-  const observe::Record record =
-      record_of(exchange, observe::Phase::kRequest, error, texts);
+  const observe::Record record = record_of(exchange, observe::Phase::kRequest, error, texts);
   worker.metrics.count(record);
   if (worker.try_queue_refusal(record)) co_return true;
   worker.metrics.log_refusals_waited.add();
@@ -136,18 +132,6 @@ net::Task<bool> record_refused(Exchange& exchange, Error error) {
   }
   worker.metrics.log_refusals_unanswered.add();
   co_return false;
-}
-
-net::Task<void> linger_and_close(net::Stream& stream) {
-  stream.shutdown_write();
-  const Deadline deadline = stream.loop().after(kLinger);
-  std::array<char, 1024> away{};
-  for (std::size_t octets = 0; octets < kLingerOctets;) {
-    const auto got = co_await stream.read_some(away, deadline);
-    if (!got || *got == 0) break;
-    octets += *got;
-  }
-  stream.close();
 }
 
 net::Task<void> refuse(Exchange& exchange, Error error) {
@@ -166,10 +150,14 @@ net::Task<void> refuse(Exchange& exchange, Error error) {
     client.stream.close();
     co_return;
   }
-  const Deadline deadline = client.worker.loop.after(kLinger);
-  const auto sent = co_await client.stream.write_all(bytes, deadline);
-  if (sent) co_await linger_and_close(client.stream);
-  client.stream.close();
+  const Deadline deadline = client.worker.loop.after(net::LingerSet::kPatience);
+  // The half-close that follows goes in the same segment.
+  const auto sent = co_await client.stream.write_all(bytes, deadline, net::Stream::Then::kMore);
+  if (sent) {
+    client.worker.linger.add(std::move(client.stream));
+  } else {
+    client.stream.close();
+  }
 }
 
 }  // namespace ebbgate::proxy

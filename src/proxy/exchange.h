@@ -79,7 +79,4 @@ void record_passed(const Exchange& exchange, const Error& end);
 // closed in such a way that the client sees the answer and not a reset (semantics 4).
 [[nodiscard]] net::Task<void> refuse(Exchange& exchange, Error error);
 
-// Half-closes, reads away what the client still sends, up to 64 KiB or 2 s, and closes.
-[[nodiscard]] net::Task<void> linger_and_close(net::Stream& stream);
-
 }  // namespace ebbgate::proxy

@@ -368,7 +368,7 @@ net::Task<bool> forward(Exchange& exchange, const http::RequestHead& head, OwnOr
   } else if (outcome.origin_goes_on) {
     worker.origins.keep(std::move(key), std::move(origin->stream), origin->address);
   }
-  if (!outcome.client_goes_on) co_await linger_and_close(client.stream);
+  if (!outcome.client_goes_on) worker.linger.add(std::move(client.stream));
   co_return outcome.client_goes_on;
 }
 

@@ -123,11 +123,14 @@ net::Task<void> refuse_tunnel(Exchange& exchange, Error error) {
   if (const auto description = hello::alert_for(reason)) {
     const auto alert = hello::tls_alert(*description);
     const std::string_view bytes(alert.data(), alert.size());
-    const Deadline deadline = client.worker.loop.after(std::chrono::seconds(2));
-    const auto sent = co_await client.stream.write_all(bytes, deadline);
-    if (!sent) client.stream.close();
+    const Deadline deadline = client.worker.loop.after(net::LingerSet::kPatience);
+    const auto sent = co_await client.stream.write_all(bytes, deadline, net::Stream::Then::kMore);
+    if (!sent) {
+      client.stream.close();
+      co_return;
+    }
   }
-  if (client.stream.is_open()) co_await linger_and_close(client.stream);
+  client.worker.linger.add(std::move(client.stream));
 }
 
 // Whether the exchange would be let pass as an opaque tunnel to the address that was dialed, so

@@ -27,8 +27,7 @@ TunnelRecord::TunnelRecord(const Exchange& exchange)
       listener_(static_cast<std::uint16_t>(exchange.client.listener)),
       ech_(exchange.ech) {
   RecordTexts borrowed;
-  const observe::Record record =
-      record_of(exchange, observe::Phase::kOpen, kServed, borrowed);
+  const observe::Record record = record_of(exchange, observe::Phase::kOpen, kServed, borrowed);
   verdict_ = record.verdict;
   reason_ = record.reason;
   const std::array<std::string_view, kTextCount> all = {

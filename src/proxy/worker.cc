@@ -18,6 +18,7 @@ Worker::Worker(std::size_t index, Shared& its_shared, std::unique_ptr<net::Loop>
       loop(*loop_owner_),
       origins(loop),
       relay(loop),
+      linger(loop),
       metrics(its_shared.metrics.worker(index)),
       log(its_shared.log.worker(index)),
       ids(random),
@@ -160,6 +161,7 @@ void Worker::stop() {
     loop.give_up_on_everything();
     relay.end_where([](net::TunnelOwner&) { return Reason::kDraining; });
     origins.clear();
+    linger.close_all();
     finish_if_idle();
   });
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dns/resolver.h"
+#include "net/linger.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/relay.h"
@@ -105,6 +106,7 @@ class Worker {
   BlockPool blocks;
   OriginPool origins;
   net::RelaySet relay;
+  net::LingerSet linger;
   observe::WorkerMetrics& metrics;
   observe::WorkerLog& log;
   observe::RequestIdSource ids;
