@@ -131,7 +131,7 @@ int run_check(std::span<const char* const> words) {
   std::erase_if(arguments.flags, [](const config::Flag& flag) {
     return flag.name == "format" || flag.name == "schema";
   });
-  for (std::string& path : arguments.operands) arguments.flags.push_back({"policy", path});
+  for (const std::string& path : arguments.operands) arguments.flags.push_back({"policy", path});
 
   config::LoadedSettings settings = config::load_settings(arguments);
   if (settings.validity == config::Validity::kUsage) return complain(settings.problems);

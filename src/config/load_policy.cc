@@ -63,10 +63,10 @@ std::optional<Form> form_of(const fs::path& file) {
 class PolicyLoader {
  public:
   LoadedPolicy load(const Settings& settings, std::uint64_t hash_seed) {
-    policy::PolicySettings policy_settings{.default_ports = settings.allow_ports,
-                                           .sni = settings.sni,
-                                           .report_only = settings.report_only,
-                                           .hash_seed = hash_seed};
+    const policy::PolicySettings policy_settings{.default_ports = settings.allow_ports,
+                                                 .sni = settings.sni,
+                                                 .report_only = settings.report_only,
+                                                 .hash_seed = hash_seed};
     digest_settings(policy_settings);
     if (settings.allow) take_flags(*settings.allow);
     for (const std::string& file : settings.allow_files) take_file(file, file, Form::kList);
@@ -140,7 +140,7 @@ class PolicyLoader {
   static fs::path config_map_revision(const fs::path& directory) {
     std::error_code error;
     const fs::path data = directory / "..data";
-    fs::path target = fs::is_symlink(data, error) ? fs::canonical(data, error) : fs::path();
+    const fs::path target = fs::is_symlink(data, error) ? fs::canonical(data, error) : fs::path();
     return error ? fs::path() : target;
   }
 

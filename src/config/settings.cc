@@ -3,6 +3,7 @@
 #include "config/settings.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <string_view>
 #include <utility>

@@ -54,7 +54,7 @@ struct Settings {
   // Limits.
   std::size_t max_connections = 0;             // 0: as many as the descriptor limit has room for
   std::size_t max_connections_per_client = 0;  // 0: no limit
-  std::size_t max_head_size = 64 * 1024;       // octets
+  std::size_t max_head_size = std::size_t{64} * 1024;  // octets
   Duration head_timeout = std::chrono::seconds(10);
   Duration handshake_timeout = std::chrono::seconds(10);
   Duration connect_timeout = std::chrono::seconds(10);

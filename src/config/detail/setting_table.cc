@@ -94,7 +94,7 @@ Parsed<LogFormat> log_format(std::string_view text) {
 
 Parsed<std::size_t> head_size(std::string_view text) {
   Parsed<std::size_t> size = parse_size(text);
-  if (size && (*size < 1024 || *size > 1024 * 1024)) {
+  if (size && (*size < 1024 || *size > std::size_t{1024} * 1024)) {
     return std::unexpected(
         Fault{quoted(text) + " is no good size for a head", "write one from 1KiB to 1MiB"});
   }

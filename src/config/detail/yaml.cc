@@ -229,6 +229,7 @@ std::expected<Yaml, std::vector<Problem>> Yaml::parse(std::string_view text,
 
 std::vector<Value> Yaml::documents() const {
   std::vector<Value> roots;
+  roots.reserve(roots_.size());
   for (const std::uint32_t root : roots_) roots.push_back(Value(this, root));
   return roots;
 }
