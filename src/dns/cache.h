@@ -17,7 +17,7 @@ namespace ebbgate::dns {
 
 struct CacheLimits {
   std::size_t entries = 8192;
-  std::size_t bytes = 4 * 1024 * 1024;  // names, addresses, and what holds them
+  std::size_t bytes = std::size_t{4} << 20;  // names, addresses, and what holds them
 };
 
 class Cache {

@@ -26,7 +26,8 @@ using Hosts = std::unordered_map<Hostname, AnswerPtr>;
 class HostsFile {
  public:
   static constexpr Duration kCheckInterval = std::chrono::seconds(1);
-  static constexpr std::size_t kMaxSize = 1024 * 1024;  // octets; of a longer file nothing is read
+  static constexpr std::size_t kMaxSize = std::size_t{1}
+                                          << 20;  // octets; of a longer file nothing is read
 
   // An empty path is a file that is never there.
   explicit HostsFile(std::string path) : path_(std::move(path)) {}

@@ -17,6 +17,7 @@ constexpr MonotonicTime kNow{std::chrono::seconds(1000)};
 
 std::vector<Hostname> names(std::int64_t count) {
   std::vector<Hostname> out;
+  out.reserve(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
     out.push_back(
         Hostname::parse("service-" + std::to_string(i) + ".eu-west-2.example.com").value());
