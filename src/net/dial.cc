@@ -141,7 +141,7 @@ class Race {
     if (::connect(channel.fd, address.get(), address.size) != 0 && errno != EINPROGRESS) {
       return errno;
     }
-    return loop_->watch(channel) ? 0 : errno;
+    return loop_->watch_writable(channel) ? 0 : errno;
   }
 
   static void on_ready(Channel& channel, std::uint32_t events) {
