@@ -5,8 +5,9 @@
 #include <array>
 #include <utility>
 
+#include "config/bundles.h"
 #include "config/detail/key.h"
-#include "config/detail/values.h"
+#include "config/detail/rows.h"
 #include "config/detail/yaml.h"
 
 namespace ebbgate::config {
@@ -18,58 +19,6 @@ using policy::Entry;
 using policy::SubjectRule;
 
 constexpr std::string_view kApiVersion = "ebbgate.dev/v1alpha1";
-
-std::string in_ticks(std::string_view name) {
-  return "`" + std::string(name) + "`";
-}
-
-// A key's name as a template argument, so that a row's reader can speak of its key.
-template <std::size_t kSize>
-struct Name {
-  constexpr Name(const char (&text)[kSize]) { std::copy_n(text, kSize, chars); }  // NOLINT
-  [[nodiscard]] std::string shown() const { return in_ticks({chars, kSize - 1}); }
-  char chars[kSize];
-};
-
-// Hands what `kParse` makes of the text to `into`, or reports why it is nothing.
-template <auto kParse, typename Take>
-void take(Reader& reader, const Value& value, const std::string& what, Take&& into) {
-  if (!reader.want_text(value, what)) return;
-  auto parsed = kParse(value.text());
-  if (parsed) {
-    into(std::move(*parsed));
-  } else {
-    reader.error(value.position(), std::move(parsed.error().message),
-                 std::move(parsed.error().fix));
-  }
-}
-
-template <Name kName, auto kMember, auto kParse, typename T>
-void one(Reader& reader, const Value& value, T& out) {
-  take<kParse>(reader, value, kName.shown(),
-               [&](auto parsed) { out.*kMember = std::move(parsed); });
-}
-
-template <Name kName, auto kMember, auto kParse, typename T>
-void list(Reader& reader, const Value& value, T& out) {
-  if (!reader.want_list(value, kName.shown())) return;
-  for (const Value& item : value.children()) {
-    take<kParse>(reader, item, "an element of " + kName.shown(),
-                 [&](auto parsed) { (out.*kMember).push_back(std::move(parsed)); });
-  }
-}
-
-// One of the words of `of`, which are in the order of the enumeration T.
-template <typename T, std::size_t kSize>
-Parsed<T> word(std::string_view text, const std::array<std::string_view, kSize>& of) {
-  const auto found = std::ranges::find(of, text);
-  if (found != of.end()) return static_cast<T>(found - of.begin());
-  std::string choices;
-  for (const std::string_view choice : of) {
-    choices += (choices.empty() ? "" : choice == of.back() ? " or " : ", ") + std::string(choice);
-  }
-  return std::unexpected(Fault{quoted(text) + " is none of its values", "write " + choices});
-}
 
 Parsed<policy::Mode> mode(std::string_view text) {
   return word<policy::Mode>(text, std::array<std::string_view, 2>{"enforce", "report"});
@@ -92,6 +41,51 @@ void read_hosts(Reader& reader, const Value& value, Entry& entry) {
     });
   }
   entry.hosts.shrink_to_fit();
+}
+
+void read_bundle(Reader& reader, const Value& value, Entry& entry) {
+  if (!reader.want_text(value, "`bundle`")) return;
+  if (!entry.bundle) entry.bundle.emplace();
+  entry.bundle->name = value.text();
+  entry.bundle->position = value.position();
+}
+
+void read_parameters(Reader& reader, const Value& value, Entry& entry) {
+  if (!reader.want_map(value, "`parameters`")) return;
+  if (!entry.bundle) entry.bundle.emplace();
+  for (const auto& [name, argument] : value.members()) {
+    if (!reader.want_text(argument, in_ticks(name.text()))) continue;
+    entry.bundle->arguments.emplace_back(name.text(), argument.text());
+  }
+}
+
+// Adds the hosts of the entry's bundle to those that it lists itself.
+void expand_bundle(Reader& reader, Entry& entry, bool allows) {
+  if (!entry.bundle) return;
+  const policy::BundleUse& use = *entry.bundle;
+  if (use.name.empty()) {
+    reader.error(entry.position, "`parameters` without a `bundle`", "name the bundle");
+    return;
+  }
+  const policy::Bundle* bundle = policy::find_bundle(builtin_bundles(), use.name);
+  if (bundle == nullptr) {
+    const std::string_view near = nearest_bundle(use.name);
+    reader.error(use.position, "there is no bundle " + quoted(use.name),
+                 near.empty() ? "`ebbgate bundles list` names them" : "write " + std::string(near));
+    return;
+  }
+  if (allows && !entry.ports.empty() && entry.hosts.empty()) {
+    reader.error(entry.position, "`ports` says nothing here: the hosts of a bundle have their own",
+                 "leave it out");
+  }
+  auto expanded = policy::expand(*bundle, use.arguments,
+                                 allows ? policy::BundlePorts::kOwn : policy::BundlePorts::kNone);
+  if (!expanded) {
+    reader.error(use.position, std::move(expanded.error().message),
+                 std::move(expanded.error().fix));
+    return;
+  }
+  for (const policy::ExpandedHost& host : *expanded) entry.hosts.add(host.pattern, use.position);
 }
 
 void read_pod_labels(Reader& reader, const Value& value, SubjectRule& rule) {
@@ -134,7 +128,7 @@ constexpr Key<Entry> kHosts{
      .shape = Shape::kTexts,
      .doc = "Names (example.com), names with all below (.example.com), all names below "
             "(*.example.com), addresses and blocks; each perhaps with :PORT or :PORT-PORT.",
-     .is_required = true},
+     .is_one_of = true},
     read_hosts};
 constexpr Key<Entry> kPorts{
     {.name = "ports",
@@ -165,8 +159,14 @@ constexpr Key<Entry> kExpires{{.name = "expires",
                                       "2026-12-31T00:00:00Z."},
                               one<"expires", &Entry::expires, parse_time>};
 constexpr Key<Entry> kBundle{{.name = "bundle",
-                              .doc = "A named set of hosts that Ebbgate brings with it.",
-                              .later = "list its names in `hosts`"}};
+                              .doc = "A named set of hosts that Ebbgate brings with it, each "
+                                     "with its ports; `ebbgate bundles list` names them.",
+                              .is_one_of = true},
+                             read_bundle};
+constexpr Key<Entry> kParameters{{.name = "parameters",
+                                  .shape = Shape::kLabels,
+                                  .doc = "What the bundle has to know, such as region."},
+                                 read_parameters};
 
 constexpr std::array kAllowKeys = std::to_array<Key<Entry>>({
     kHosts,
@@ -197,6 +197,7 @@ constexpr std::array kAllowKeys = std::to_array<Key<Entry>>({
     kTicket,
     kExpires,
     kBundle,
+    kParameters,
     {{.name = "egressAddress",
       .doc = "The source address for the connection to the origin.",
       .later = "leave it out"}},
@@ -209,7 +210,7 @@ constexpr std::array kAllowKeys = std::to_array<Key<Entry>>({
 });
 
 constexpr std::array kDenyKeys = std::to_array<Key<Entry>>(
-    {kHosts, kPorts, kMethods, kPaths, kOwner, kReason, kTicket, kExpires, kBundle});
+    {kHosts, kPorts, kMethods, kPaths, kOwner, kReason, kTicket, kExpires, kBundle, kParameters});
 
 template <auto kMember, const auto& kKeys>
 void read_entries(Reader& reader, const Value& value, Document& document) {
@@ -219,6 +220,7 @@ void read_entries(Reader& reader, const Value& value, Document& document) {
     Entry& entry = (document.*kMember).emplace_back();
     entry.position = item.position();
     reader.object<Entry>(item, allows ? "an allow entry" : "a deny entry", kKeys, entry);
+    expand_bundle(reader, entry, allows);
   }
 }
 

@@ -123,6 +123,65 @@ TEST(PolicyYaml, MayHoldOnlyAReportMode) {
   EXPECT_EQ(str(parse_spec("spec: {mode: report}\n").problems), "");
 }
 
+TEST(PolicyYaml, TakesABundleForItsHostsInTheEntry) {
+  const auto parsed = parse_spec(
+      "spec:\n"
+      "  allow:\n"
+      "    - bundle: ecr\n"
+      "      parameters: {region: eu-west-2, account: \"111122223333\"}\n"
+      "    - {hosts: [a.example], bundle: quay, ports: [8443]}\n"
+      "  deny: [{bundle: ghcr}]\n");
+  ASSERT_EQ(str(parsed.problems), "");
+  const policy::Document& document = parsed.documents.front();
+  const auto hosts = [](const policy::Entry& entry) {
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < entry.hosts.size(); ++i) out.push_back(entry.hosts[i].str());
+    return out;
+  };
+  EXPECT_EQ(
+      hosts(document.allow[0]),
+      (std::vector<std::string>{
+          "api.ecr.eu-west-2.amazonaws.com:443", "111122223333.dkr.ecr.eu-west-2.amazonaws.com:443",
+          "prod-eu-west-2-starport-layer-bucket.s3.eu-west-2.amazonaws.com:443"}));
+  EXPECT_EQ(document.allow[0].hosts.position(0), (policy::Position{6, 15}));
+  EXPECT_EQ(document.allow[0].bundle->name, "ecr");
+  EXPECT_EQ(hosts(document.allow[1]).front(), "a.example");
+  EXPECT_EQ(hosts(document.allow[1])[1], "quay.io:443") << "a bundle keeps its own ports";
+  EXPECT_EQ(hosts(document.deny[0]),
+            (std::vector<std::string>{"ghcr.io", "pkg-containers.githubusercontent.com"}))
+      << "a deny entry is for every port";
+}
+
+TEST(PolicyYaml, RefusesABundleThatDoesNotFit) {
+  const struct {
+    const char* entry;
+    const char* says;
+  } rows[] = {
+      {"{bundle: dokcer-hub}",
+       "p.yaml:5:20: error: there is no bundle \"dokcer-hub\"; write docker-hub\n"},
+      {"{bundle: x}",
+       "p.yaml:5:20: error: there is no bundle \"x\"; `ebbgate bundles list` names them\n"},
+      {"{bundle: ecr}",
+       "p.yaml:5:20: error: the bundle ecr needs the parameter region; add `parameters: {region: "
+       "eu-west-2}`\n"},
+      {"{bundle: ecr, parameters: {region: EU}}",
+       "p.yaml:5:20: error: the value of region cannot stand in a host name; write small letters, "
+       "digits and hyphens\n"},
+      {"{bundle: quay, parameters: {region: eu-west-2}}",
+       "p.yaml:5:20: error: the bundle quay has no parameter of that name; leave it out\n"},
+      {"{bundle: quay, ports: [443]}",
+       "p.yaml:5:11: error: `ports` says nothing here: the hosts of a bundle have their own; leave "
+       "it out\n"},
+      {"{hosts: [a.example], parameters: {region: x}}",
+       "p.yaml:5:11: error: `parameters` without a `bundle`; name the bundle\n"},
+      {"{ports: [443]}", "p.yaml:5:11: error: an allow entry has no `hosts` or `bundle`; add it\n"},
+  };
+  for (const auto& row : rows) {
+    const std::string spec = "spec:\n  allow: [" + std::string(row.entry) + "]\n";
+    EXPECT_EQ(str(parse_spec(spec).problems), row.says) << row.entry;
+  }
+}
+
 struct Refusal {
   const char* spec;
   const char* says;
@@ -141,12 +200,10 @@ TEST(PolicyYaml, IsRefusedWithThePlaceAndTheFix) {
       {"spec:\n  deny:\n    - hosts: [a.example]\n      sni: off\n",
        "p.yaml:7:7: error: unknown key \"sni\" in a deny entry; its keys are hosts, ports, "
        "methods, "
-       "paths, owner, reason, ticket, expires, bundle\n"},
+       "paths, owner, reason, ticket, expires, bundle, parameters\n"},
       {"spec:\n  allow:\n    - hosts: [a.example]\n      hosts: [b.example]\n",
        "p.yaml:7:7: error: the key \"hosts\" is given twice; remove one of them\n"},
       // Keys of later releases.
-      {"spec:\n  allow:\n    - bundle: docker-hub\n",
-       "p.yaml:6:7: error: `bundle` is not in this release; list its names in `hosts`\n"},
       {"spec:\n  allow:\n    - hosts: [a.example]\n      via: http://p:3128\n"
        "      egressAddress: 203.0.113.10\n      intercept: true\n",
        "p.yaml:7:7: error: `via` is not in this release; leave it out\n"
@@ -177,7 +234,8 @@ TEST(PolicyYaml, IsRefusedWithThePlaceAndTheFix) {
       {"spec:\n  subjects:\n  mode: report\n",
        "p.yaml:5:3: error: `subjects` is nothing, and has to be a list; begin each element with "
        "`- `\n"},
-      {"spec:\n  allow: [{}]\n", "p.yaml:5:11: error: an allow entry has no `hosts`; add it\n"},
+      {"spec:\n  allow: [{}]\n",
+       "p.yaml:5:11: error: an allow entry has no `hosts` or `bundle`; add it\n"},
       {"spec:\n  allow: [a.example]\n",
        "p.yaml:5:11: error: an allow entry is a single value, and has to be a map; write `key: "
        "value`\n"},

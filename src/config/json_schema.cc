@@ -60,19 +60,22 @@ Json shape_of(const KeyInfo& key) {
 Json object_of(const std::vector<KeyInfo>& keys) {
   Json properties = Json::object();
   Json required = Json::array();
+  Json one_of = Json::array();
   for (const KeyInfo& key : keys) {
     if (!key.later.empty()) continue;
     Json property = shape_of(key);
     if (!key.doc.empty()) property["description"] = key.doc;
     properties[std::string(key.name)] = std::move(property);
     if (key.is_required) required.push_back(key.name);
+    if (key.is_one_of) one_of.push_back({{"required", {key.name}}});
   }
   Json out{{"type", "object"}, {"additionalProperties", false}};
-  if (required.empty()) {
+  if (!one_of.empty()) {
+    out["anyOf"] = std::move(one_of);
+  } else if (required.empty()) {
     out["minProperties"] = 1;
-  } else {
-    out["required"] = std::move(required);
   }
+  if (!required.empty()) out["required"] = std::move(required);
   out["properties"] = std::move(properties);
   return out;
 }

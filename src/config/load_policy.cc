@@ -158,8 +158,24 @@ class PolicyLoader {
       keep(std::move(list.problems));
     } else {
       auto parsed = parse_documents(*text, name);
+      digest_bundles(parsed.documents);
       std::ranges::move(parsed.documents, std::back_inserter(documents_));
       keep(std::move(parsed.problems));
+    }
+  }
+
+  // What a bundle stands for is in the program, and another one may have other hosts.
+  void digest_bundles(const std::vector<policy::Document>& documents) {
+    const auto add = [&](const std::vector<policy::Entry>& entries) {
+      for (const policy::Entry& entry : entries) {
+        for (std::size_t i = 0; entry.bundle && i < entry.hosts.size(); ++i) {
+          digest_.add(entry.hosts[i].str());
+        }
+      }
+    };
+    for (const policy::Document& document : documents) {
+      add(document.allow);
+      add(document.deny);
     }
   }
 

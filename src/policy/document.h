@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ip.h"
+#include "policy/bundle.h"
 #include "policy/pattern_list.h"
 
 namespace ebbgate::policy {
@@ -32,9 +33,19 @@ struct SubjectRule {
   bool operator==(const SubjectRule&) const = default;
 };
 
+// That an entry names a bundle.
+struct BundleUse {
+  std::string name;
+  BundleArguments arguments;
+  Position position = {};  // of its name; the hosts that it stands for have this position too
+
+  bool operator==(const BundleUse&) const = default;
+};
+
 // One element of `allow` or `deny`.
 struct Entry {
-  PatternList hosts;  // never empty
+  PatternList hosts;  // never empty; those of the bundle, if any, among them
+  std::optional<BundleUse> bundle;
 
   // For hosts that name no port themselves. Empty: the default ports; in a deny entry, every port.
   std::vector<PortRange> ports;

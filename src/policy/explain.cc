@@ -19,7 +19,10 @@ std::string quoted(std::string_view text) {
 }
 
 std::string cited(const Citation& citation) {
-  return quoted(citation.pattern) + " (" + citation.where() + ")";
+  const std::optional<BundleUse>& bundle = citation.entry->bundle;
+  const bool is_of_bundle = bundle && bundle->position == citation.position;
+  return quoted(citation.pattern) + (is_of_bundle ? " of the bundle " + bundle->name : "") + " (" +
+         citation.where() + ")";
 }
 
 std::string joined(std::span<const std::string> words) {

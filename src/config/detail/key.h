@@ -28,9 +28,10 @@ enum class Shape : std::uint8_t {
 struct KeyInfo {
   std::string_view name;
   Shape shape = Shape::kText;
-  std::string_view doc;
+  std::string_view doc = {};
   std::string_view words = {};  // `require|optional|off`
   bool is_required = false;
+  bool is_one_of = false;  // of the rows that say so, one at least has to be there
   // Not empty: the key belongs to a later release and is refused, and this is what to do instead.
   // Where the row has a reader, DocumentOptions::later_identities turns it on.
   std::string_view later = {};
@@ -100,6 +101,13 @@ class Reader {
     for (std::size_t row = 0; is_whole && row < keys.size(); ++row) {
       if (keys[row].info.is_required && !found[row]) missing(value, what, keys[row].info.name);
     }
+    std::string wanted;
+    for (std::size_t row = 0; is_whole && row < keys.size(); ++row) {
+      if (!keys[row].info.is_one_of) continue;
+      if (found[row]) return;
+      wanted += (wanted.empty() ? "" : "` or `") + std::string(keys[row].info.name);
+    }
+    if (!wanted.empty()) missing(value, what, wanted);
   }
 
  private:
