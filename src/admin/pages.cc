@@ -1,6 +1,9 @@
 #include "admin/pages.h"
 
+#include <algorithm>
 #include <array>
+
+#include "base/escape.h"
 
 namespace ebbgate::admin {
 namespace {
@@ -61,21 +64,72 @@ AdminAnswer version(const AdminRequest& request, const AdminState& state) {
       R"({"version":)" + quoted(build.version) + R"(,"revision":)" + quoted(build.revision) + "}");
 }
 
+int hex_digit(char c) {
+  if ('0' <= c && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return 'a' <= lower && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// Undoes application/x-www-form-urlencoded; a `%` that begins no octet stands for itself.
+std::string decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_escape = text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
+                           hex_digit(text[i + 2]) >= 0;
+    if (is_escape) {
+      out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+      i += 2;
+    } else {
+      out += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+Query query_of(std::string_view target) {
+  Query query;
+  std::size_t begin = target.find('?');
+  while (begin != std::string_view::npos) {
+    const std::size_t end = target.find('&', ++begin);
+    const std::string_view field = target.substr(begin, end - begin);
+    const std::size_t equals = std::min(field.find('='), field.size());
+    const std::size_t value = std::min(equals + 1, field.size());
+    query.emplace_back(decoded(field.substr(0, equals)), decoded(field.substr(value)));
+    begin = end;
+  }
+  return query;
+}
+
+AdminAnswer explanation(const AdminRequest& request, const AdminState& state) {
+  if (!state.explain) return page(request, 404, "not found", R"({"error":"not found"})");
+  const bool is_json = accepts(request, kJson);
+  const auto told =
+      state.explain(query_of(request.target), is_json ? Format::kJson : Format::kText);
+  if (!told) {
+    return page(request, 400, "the query cannot be read: " + escaped_prose(told.error().detail),
+                R"({"error":"the query cannot be read"})");
+  }
+  AdminAnswer answer;
+  answer.content_type = is_json ? kJson : kText;
+  answer.body = *told;
+  return answer;
+}
+
 struct Page {
   std::string_view path;
   AdminAnswer (*answer)(const AdminRequest& request, const AdminState& state);
 };
 constexpr std::array kPages = {
-    Page{"/healthz", healthz},
-    Page{"/readyz", readyz},
-    Page{"/metrics", metrics},
-    Page{"/version", version},
+    Page{"/healthz", healthz}, Page{"/readyz", readyz},       Page{"/metrics", metrics},
+    Page{"/version", version}, Page{"/explain", explanation},
 };
 
 std::string_view reason_phrase(std::uint16_t status) {
   switch (status) {
     case 200:
       return "OK";
+    case 400:
+      return "Bad Request";
     case 404:
       return "Not Found";
     case 405:

@@ -1,13 +1,15 @@
 // The pages of the admin and health listeners, as a function from request to response: health,
-// readiness, metrics, version. No socket, no clock: what a page shows is handed in.
+// readiness, metrics, version, explanations. No socket, no clock: what a page shows is handed in.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/result.h"
 #include "observe/metrics.h"
 
 namespace ebbgate::admin {
@@ -15,9 +17,14 @@ namespace ebbgate::admin {
 // What a page needs of a request; borrowed for the call.
 struct AdminRequest {
   std::string_view method;
-  std::string_view target;  // origin-form (RFC 9112 3.2.1); a query is ignored
+  std::string_view target;  // origin-form (RFC 9112 3.2.1)
   std::string_view accept;  // the value of Accept; empty where there is none
 };
+
+enum class Format : std::uint8_t { kText, kJson };
+
+// Names and values of a query (`a=b&c=d`), decoded.
+using Query = std::vector<std::pair<std::string, std::string>>;
 
 // The gateway as the pages show it.
 struct AdminState {
@@ -27,6 +34,9 @@ struct AdminState {
   observe::BuildInfo build;
   // Makes the text of /metrics when that is asked for. Empty where a listener does not serve it.
   std::function<std::string(observe::Exposition)> metrics;
+  // Makes the text of /explain, or says in its Error::detail what is wrong with the query. Empty
+  // where a listener does not serve it.
+  std::function<Result<std::string>(const Query&, Format)> explain;
 };
 
 struct AdminAnswer {
@@ -43,8 +53,10 @@ struct AdminAnswer {
 //   /readyz   200, or 503 with the causes
 //   /metrics  the Prometheus text, or OpenMetrics where Accept prefers it
 //   /version  what is running
+//   /explain  why a request would be let pass or refused: ?target=host:port&from=ADDRESS, and what
+//             else the flags of `ebbgate explain` say of it; 400 where it cannot be read
 // as text, or as JSON where Accept names application/json. 404 for other paths, 405 for other
-// methods.
+// methods. Others than /explain ignore a query.
 [[nodiscard]] AdminAnswer answer(const AdminRequest& request, const AdminState& state);
 
 enum class Connection : std::uint8_t { kKeepAlive, kClose };

@@ -16,6 +16,36 @@ AdminState ready_state() {
   return state;
 }
 
+TEST(Pages, ExplainWhatTheQueryAsks) {
+  AdminState state = ready_state();
+  EXPECT_EQ(answer({.method = "GET", .target = "/explain?target=a", .accept = {}}, state).status,
+            404)
+      << "a listener that does not serve it";
+  state.explain = [](const Query& query, Format format) -> Result<std::string> {
+    std::string text = format == Format::kJson ? "json" : "text";
+    for (const auto& [name, value] : query) text += " " + name + "=" + value;
+    if (query.empty()) return fail(Reason::kMalformedRequest, Side::kClient, "no target\n");
+    return text + "\n";
+  };
+  const struct {
+    std::string_view target, accept, body;
+    std::uint16_t status;
+  } cases[] = {
+      {"/explain?target=a.example%3A443&from=10.0.0.1", "",
+       "text target=a.example:443 from=10.0.0.1\n", 200},
+      {"/explain?target=a+b&x&y=%zz&z=%4", "application/json", "json target=a b x= y=%zz z=%4\n",
+       200},
+      {"/explain?a=b=c&&d=%20%e2", "", "text a=b=c = d= \xe2\n", 200},
+      {"/explain", "", "the query cannot be read: no target%0A\n", 400},
+  };
+  for (const auto& c : cases) {
+    const AdminAnswer seen =
+        answer({.method = "GET", .target = c.target, .accept = c.accept}, state);
+    EXPECT_EQ(seen.status, c.status) << c.target;
+    EXPECT_EQ(seen.body, c.body) << c.target;
+  }
+}
+
 TEST(Pages, AnswerAsTextAndAsJson) {
   AdminState unready = ready_state();
   unready.unready = {"draining", "no-policy"};

@@ -8,6 +8,7 @@
 
 #include "app/check_command.h"
 #include "app/exit_code.h"
+#include "app/explain_command.h"
 #include "app/noproxy_command.h"
 #include "app/run_command.h"
 #include "app/version.h"
@@ -23,6 +24,7 @@ struct Command {
 constexpr std::array kCommands = {
     Command{"run", "the gateway", ebbgate::app::run_gateway},
     Command{"check", "validate settings and policies", ebbgate::app::run_check},
+    Command{"explain", "why is this allowed or denied", ebbgate::app::run_explain},
     Command{"noproxy", "build, explain and lint NO_PROXY", ebbgate::app::run_noproxy},
 };
 

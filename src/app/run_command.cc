@@ -19,11 +19,13 @@
 #include "app/control.h"
 #include "app/diagnostics.h"
 #include "app/exit_code.h"
+#include "app/explanation.h"
 #include "app/options.h"
 #include "app/policy_loader.h"
 #include "app/service_manager.h"
 #include "app/upgrade.h"
 #include "app/version.h"
+#include "config/bundles.h"
 #include "config/settings.h"
 #include "net/listener.h"
 #include "source/file_watch.h"
@@ -133,23 +135,44 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                                                       .dns = resolver_options(settings)},
                                                      settings.listen, inheritance.sockets));
   std::vector<proxy::ListeningSockets> sockets = gateway->listening();
+  const auto explain = [&](const admin::Query& query, admin::Format format) -> Result<std::string> {
+    const proxy::SnapshotPtr snapshot = published.get().first;
+    if (snapshot == nullptr) return fail(Reason::kNoPolicy, Side::kSelf, "there is no policy yet");
+    const auto asked = explain_words(query);
+    if (!asked) return std::unexpected(asked.error());
+    const auto inquiry = inquiry_of(*asked);
+    if (!inquiry) return std::unexpected(inquiry.error());
+    const policy::Finding finding = policy::answer(*snapshot->policy, snapshot->guard, *inquiry,
+                                                   clock.wall(), config::builtin_bundles());
+    return format == admin::Format::kJson ? json(finding) : policy::text(finding);
+  };
   const auto state = [&] {
     return admin::AdminState{.unready = control_pointer->unready_causes(published.generation() > 0),
                              .build = metrics.build(),
-                             .metrics = [&metrics](observe::Exposition exposition) {
-                               return metrics.exposition(exposition, observe::read_process_stats());
-                             }};
+                             .metrics =
+                                 [&metrics](observe::Exposition exposition) {
+                                   return metrics.exposition(exposition,
+                                                             observe::read_process_stats());
+                                 },
+                             .explain = {}};
+  };
+  // What a policy allows is for its operators to know, not for whoever may ask for its health.
+  const auto admin_state = [&] {
+    admin::AdminState made = state();
+    made.explain = explain;
+    return made;
   };
   std::vector<std::unique_ptr<admin::Server>> servers;
-  const auto serve_pages = [&](const std::optional<Endpoint>& at) -> std::optional<Endpoint> {
+  const auto serve_pages = [&](const std::optional<Endpoint>& at,
+                               std::function<admin::AdminState()> of) -> std::optional<Endpoint> {
     if (!at) return std::nullopt;
-    servers.push_back(
-        value_or_throw(admin::Server::start(*loop, *at, take_socket(inheritance, *at), state)));
+    servers.push_back(value_or_throw(
+        admin::Server::start(*loop, *at, take_socket(inheritance, *at), std::move(of))));
     sockets.push_back({servers.back()->local(), {servers.back()->fd()}});
     return servers.back()->local();
   };
-  const auto admin_at = serve_pages(settings.admin);
-  const auto health_at = serve_pages(settings.health);
+  const auto admin_at = serve_pages(settings.admin, admin_state);
+  const auto health_at = serve_pages(settings.health, state);
 
   std::vector<Endpoint> own;
   for (const proxy::ListeningSockets& each : sockets) own.push_back(each.at);
