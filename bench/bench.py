@@ -228,6 +228,8 @@ def best_and_median(values):
 
 
 def number(value):
+    if value == 0:
+        return "0"
     return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
@@ -269,6 +271,29 @@ def table(values, names):
     return "\n".join(lines) + "\n"
 
 
+# What README.md shows of it: a name for people, without bars and medians.
+IN_SHORT = {
+    "connect": "CPU of a CONNECT, µs",
+    "denied": "CPU of a refused CONNECT, µs",
+    "http": "CPU of a clear request, µs",
+    "down": "CPU of a GB through a tunnel, s",
+    "idle": "memory of an idle tunnel, KiB",
+    "big-connect": "CPU of a CONNECT with 100,000 patterns, µs",
+    "big-ready": "start with 100,000 patterns, s",
+    "reload-failed": "failed of 1,500 CONNECTs while 100,000 patterns are reloaded",
+}
+
+
+def short_table(values, names):
+    lines = ["| best of the rounds | " + " | ".join(names) + " |", "|---|" + "--:|" * len(names)]
+    for figure, text in IN_SHORT.items():
+        if figure in values:
+            cells = [number(min(found)) if (found := values[figure].get(name)) else "–"
+                     for name in names]
+            lines.append(f"| {text} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def machine():
     model = next((line.split(":")[1].strip() for line in
                   pathlib.Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?")
@@ -292,7 +317,8 @@ def main():
     parser.add_argument("--only", default=",".join(GROUPS), help="of: " + ",".join(GROUPS))
     parser.add_argument("--peers", default=",".join(p.name.lower() for p in peers.ALL))
     parser.add_argument("--check", action="store_true", help="exit code 1 where a bar is missed")
-    parser.add_argument("--update-docs", action="store_true", help="write docs/benchmarks.md's table")
+    parser.add_argument("--update-docs", action="store_true",
+                        help="write the tables of docs/benchmarks.md and README.md")
     arguments = parser.parse_args()
     groups = arguments.only.split(",")
     if unknown := set(groups) - set(GROUPS):
@@ -303,8 +329,9 @@ def main():
     bench = Bench(arguments)
     bench.run(groups)
     names = [peer.name for peer in bench.peers]
-    text = (f"{time.strftime('%Y-%m-%d')}, {machine()}; best of {bench.rounds} rounds, median in "
-            f"brackets.\n\n{table(bench.values, names)}")
+    run = f"{time.strftime('%Y-%m-%d')}, {machine()}"
+    text = (f"{run}; best of {bench.rounds} rounds, median in brackets.\n\n"
+            f"{table(bench.values, names)}")
     out = pathlib.Path(arguments.build) / "bench"
     out.mkdir(exist_ok=True)
     (out / "results.json").write_text(json.dumps(
@@ -313,6 +340,8 @@ def main():
     print(text)
     if arguments.update_docs:
         update_document(HERE.parent / "docs" / "benchmarks.md", text)
+        update_document(HERE.parent / "README.md",
+                        f"{short_table(bench.values, names)}\n{run}.\n")
     if arguments.check and not all(bar_text(bench.values, figure)[1] for figure in FIGURES):
         sys.exit(1)
 
