@@ -49,6 +49,7 @@ OWNERS = {
     "fmt/": None,  # anywhere, as it leaves no trace in an interface; not in headers all the same
     "boost/": set(),  # the fuzz targets' oracle only
     "systemd/": {"app"},
+    "zlib": {"analyse"},
 }
 
 # Folders that are plain functions over values: nothing there waits, listens or is shared.
