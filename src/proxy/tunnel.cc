@@ -153,6 +153,16 @@ bool admits_opaque(Exchange& exchange, Origin& origin) {
   return true;
 }
 
+// Whether the client's first octets have to be seen before any goes on.
+bool holds_back(Exchange& exchange, Origin& origin) {
+  const policy::Policy& policy = *exchange.snapshot->policy;
+  if (policy::expects_client_hello(policy, origin.admissions)) return true;
+  if (exchange.asked->port != kHttpPort) return false;
+  // On port 80 the entry that spares the check may be one that admits no tunnel at all.
+  return !admits_opaque(exchange, origin) ||
+         policy::expects_client_hello(policy, origin.admissions);
+}
+
 // The first octets decide what a tunnel to port 80 is (semantics 4). Out: whether it is HTTP, which
 // is served request by request; the others go on as tunnels of TLS.
 net::Task<Result<bool>> is_http(Exchange& exchange, Origin& origin, Deadline deadline) {
@@ -202,19 +212,16 @@ net::Task<void> open_tunnel(Exchange& exchange) {
     co_return;
   }
 
-  const policy::Policy& policy = *exchange.snapshot->policy;
-  bool holds_back = policy::expects_client_hello(policy, origin->admissions);
-  if (exchange.asked->port == kHttpPort && (holds_back || !admits_opaque(exchange, *origin))) {
-    auto http = co_await is_http(exchange, *origin, deadline);
-    if (!http) co_return co_await refuse_tunnel(exchange, std::move(http.error()));
-    if (*http) {
-      record_passed(exchange, kServed);
-      OwnOrigin own{.origin = std::move(*origin), .key = origin_key(exchange), .is_bound = false};
-      co_return co_await serve_requests(client, *exchange.asked, std::move(own));
+  if (holds_back(exchange, *origin)) {
+    if (exchange.asked->port == kHttpPort) {
+      auto http = co_await is_http(exchange, *origin, deadline);
+      if (!http) co_return co_await refuse_tunnel(exchange, std::move(http.error()));
+      if (*http) {
+        record_passed(exchange, kServed);
+        OwnOrigin own{.origin = std::move(*origin), .key = origin_key(exchange), .is_bound = false};
+        co_return co_await serve_requests(client, *exchange.asked, std::move(own));
+      }
     }
-    holds_back = true;
-  }
-  if (holds_back) {
     auto checked = co_await check_hello(exchange, *origin, deadline);
     if (!checked) co_return co_await refuse_tunnel(exchange, std::move(checked.error()));
   }

@@ -11,11 +11,11 @@ from .process import PATIENCE
 class TcpOrigin:
     """Listens; accept() hands out the connections in the order in which they came."""
 
-    def __init__(self, address="127.0.0.1"):
+    def __init__(self, address="127.0.0.1", port=0):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.socket(family, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((address, 0))
+        self._listener.bind((address, port))
         self._listener.listen(128)
         self.port = self._listener.getsockname()[1]
 
