@@ -41,12 +41,9 @@ Result<std::unique_ptr<FileWatch>> FileWatch::start(net::Loop& loop,
     return fail(Reason::kInternal, Side::kSelf,
                 std::string("inotify_init1: ") + std::strerror(errno));
   }
-  std::unique_ptr<FileWatch> watch(new FileWatch(loop, fd, std::move(on_change)));
-  for (const std::string& directory : directories_of(paths)) {
-    if (::inotify_add_watch(fd, directory.c_str(), kChanges) < 0 && errno != ENOENT) {
-      return fail(Reason::kInternal, Side::kSelf,
-                  "cannot watch " + directory + ": " + std::strerror(errno));
-    }
+  std::unique_ptr<FileWatch> watch(new FileWatch(loop, fd, paths, std::move(on_change)));
+  if (auto watched = watch->watch_directories(); !watched) {
+    return std::unexpected(std::move(watched.error()));
   }
   if (!loop.watch(*watch->channel_, EPOLLIN | EPOLLET)) {
     return fail(Reason::kInternal, Side::kSelf, std::string("epoll_ctl: ") + std::strerror(errno));
@@ -54,8 +51,12 @@ Result<std::unique_ptr<FileWatch>> FileWatch::start(net::Loop& loop,
   return watch;
 }
 
-FileWatch::FileWatch(net::Loop& loop, int fd, std::function<void()> on_change)
-    : loop_(&loop), channel_(&loop.open(fd)), on_change_(std::move(on_change)) {
+FileWatch::FileWatch(net::Loop& loop, int fd, std::vector<std::string> paths,
+                     std::function<void()> on_change)
+    : loop_(&loop),
+      channel_(&loop.open(fd)),
+      paths_(std::move(paths)),
+      on_change_(std::move(on_change)) {
   channel_->handler = &FileWatch::on_ready;
   channel_->owner = this;
 }
@@ -72,8 +73,23 @@ void FileWatch::on_ready(net::Channel& channel, std::uint32_t /*events*/) {
   self.loop_->arm(self.quiet_, self.loop_->after(kQuiet));
 }
 
+Result<void> FileWatch::watch_directories() {
+  for (const std::string& directory : directories_of(paths_)) {
+    // One that is watched already keeps its watch.
+    if (::inotify_add_watch(channel_->fd, directory.c_str(), kChanges) < 0 && errno != ENOENT) {
+      return fail(Reason::kInternal, Side::kSelf,
+                  "cannot watch " + directory + ": " + std::strerror(errno));
+    }
+  }
+  return {};
+}
+
 void FileWatch::on_quiet(void* self) {
-  static_cast<FileWatch*>(self)->on_change_();
+  auto& watch = *static_cast<FileWatch*>(self);
+  // The names may stand for other directories now. Where one of those cannot be watched, what is
+  // in it is read all the same.
+  static_cast<void>(watch.watch_directories());
+  watch.on_change_();
 }
 
 }  // namespace ebbgate::source

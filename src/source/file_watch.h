@@ -28,12 +28,15 @@ class FileWatch {
   static constexpr Duration kQuiet = std::chrono::milliseconds(50);
 
  private:
-  FileWatch(net::Loop& loop, int fd, std::function<void()> on_change);
+  FileWatch(net::Loop& loop, int fd, std::vector<std::string> paths,
+            std::function<void()> on_change);
+  [[nodiscard]] Result<void> watch_directories();
   static void on_ready(net::Channel& channel, std::uint32_t events);
   static void on_quiet(void* self);
 
   net::Loop* loop_;
   net::Channel* channel_;
+  std::vector<std::string> paths_;
   std::function<void()> on_change_;
   net::Timer quiet_{&FileWatch::on_quiet, this};
 };
