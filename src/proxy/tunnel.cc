@@ -192,6 +192,15 @@ void become_tunnel(Exchange& exchange, Origin origin) {
   const Limits& limits = worker.options().limits;
   net::set_keepalive(origin.stream.fd(), limits.keepalive);
   auto record = std::make_unique<TunnelRecord>(exchange);
+  // A policy that came into force since the decision cut what it refuses before this was a tunnel.
+  const bool was_cut = worker.options().on_policy_change == OnPolicyChange::kCut &&
+                       worker.policy() != exchange.snapshot &&
+                       !record->is_allowed_by(*worker.policy(), worker.shared.clock.wall());
+  if (was_cut) {
+    client.stream.reset();
+    record->tunnel_ended({.reason = Reason::kPolicyChanged});
+    return;
+  }
   worker.relay.add(std::move(client.stream), std::move(origin.stream),
                    {.idle = limits.idle, .total = worker.loop.after(limits.tunnel)},
                    std::move(record));
