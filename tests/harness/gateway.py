@@ -9,6 +9,7 @@ import shutil
 import socket
 import tempfile
 
+from .client import Client
 from .process import Process, wait_until
 
 BINARY = os.environ.get("EBBGATE_BINARY", str(
@@ -19,10 +20,15 @@ class Gateway(Process):
     """`ebbgate run` with the given flags. Its events come as JSON lines on standard output."""
 
     def __init__(self, *flags, allow=(), dns=None, allow_ports="1-65535", admin="off",
-                 loopback=True, environment=None):
-        """`loopback`: origins on 127.0.0.0/8 are dialed, as nearly every test needs."""
-        command = [BINARY, "run", "--listen", "127.0.0.1:0", "--admin", admin,
-                   "--log-format", "json", "--workers", "1", "--drain-delay", "0s"]
+                 loopback=True, environment=None, **options):
+        """`loopback`: origins on 127.0.0.0/8 are dialed, as nearly every test needs. `options` are
+        those of Popen."""
+        flags = [str(flag) for flag in flags]
+        command = [BINARY, "run"]
+        for name, value in {"--listen": "127.0.0.1:0", "--admin": admin, "--log-format": "json",
+                            "--workers": "1", "--drain-delay": "0s"}.items():
+            if name not in flags:
+                command += [name, value]
         if loopback:
             command += ["--allow-private", "127.0.0.0/8"]
         if allow:
@@ -31,7 +37,7 @@ class Gateway(Process):
             command += ["--allow", pattern]
         if dns:
             command += ["--dns", dns.authority]
-        super().__init__([*command, *flags], env={**os.environ, **(environment or {})})
+        super().__init__([*command, *flags], env={**os.environ, **(environment or {})}, **options)
         ready = self.err.wait_for(r"^ebbgate: ready")
         if ready is None:
             self.kill()
@@ -49,6 +55,20 @@ class Gateway(Process):
 
     def connect(self):
         return socket.create_connection((self.address, self.port))
+
+    def client(self, source=None):
+        return Client((self.address, self.port), source)
+
+    def page(self, path, listener="admin", **fields):
+        """A page of the admin or the health listener."""
+        with Client(self.listeners[listener][0]) as client:
+            return client.get(path, Host="gateway", Connection="close", **fields)
+
+    def metric(self, name):
+        """The value of a metric; `name` has its labels, as `a_total{reason="denied"}`."""
+        text = self.page("/metrics").body.decode()
+        found = re.search("^" + re.escape(name) + " (.*)$", text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
 
     def events(self):
         return [json.loads(line) for line in self.out.all()]

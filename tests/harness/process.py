@@ -62,11 +62,12 @@ class Process:
 
     def __init__(self, command, **options):
         self.command = [str(part) for part in command]
+        options = {"stdout": subprocess.PIPE, **options}
         self._process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            self.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
             preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), **options)
-        self.out, self.err = Lines(self._process.stdout), Lines(self._process.stderr)
+        self.out = Lines(self._process.stdout) if self._process.stdout else None
+        self.err = Lines(self._process.stderr)
         atexit.register(self.kill)
 
     @property
