@@ -11,6 +11,7 @@
 #include "app/explain_command.h"
 #include "app/noproxy_command.h"
 #include "app/run_command.h"
+#include "app/test_command.h"
 #include "app/version.h"
 
 namespace {
@@ -25,6 +26,7 @@ constexpr std::array kCommands = {
     Command{"run", "the gateway", ebbgate::app::run_gateway},
     Command{"check", "validate settings and policies", ebbgate::app::run_check},
     Command{"explain", "why is this allowed or denied", ebbgate::app::run_explain},
+    Command{"test", "unit tests of a policy", ebbgate::app::run_test},
     Command{"noproxy", "build, explain and lint NO_PROXY", ebbgate::app::run_noproxy},
 };
 
