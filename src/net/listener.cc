@@ -49,6 +49,7 @@ Result<int> open_listener(const Endpoint& at, const ListenOptions& options) {
   }
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_keepalive(fd, options.keepalive);
+  if (options.clients_speak_first) set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1);  // seconds
   const SocketAddress address(at);
   if (::bind(fd, address.get(), address.size) != 0) return failed("bind", at, fd);
   if (::listen(fd, options.backlog) != 0) return failed("listen", at, fd);

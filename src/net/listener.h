@@ -14,6 +14,9 @@ namespace ebbgate::net {
 struct ListenOptions {
   Duration keepalive = std::chrono::seconds(60);  // idle time before the first probe; 0: none
   int backlog = 4096;
+  // Whether clients speak first: a connection is then reported once it has octets to read, or after
+  // a second without any, which spares a wake-up and two system calls each.
+  bool clients_speak_first = false;
 };
 
 // A non-blocking listening socket on `at`, of which several may be open at once. What accepted

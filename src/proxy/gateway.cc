@@ -64,7 +64,8 @@ Result<std::unique_ptr<Gateway>> Gateway::make(GatewayParts parts, std::span<con
                                                std::vector<ListeningSockets> inherited) {
   const dns::ResolverOptions dns = parts.dns;
   const std::size_t workers = parts.metrics.workers();
-  const net::ListenOptions socket_options{.keepalive = parts.options.limits.keepalive};
+  const net::ListenOptions socket_options{.keepalive = parts.options.limits.keepalive,
+                                          .clients_speak_first = true};
   std::unique_ptr<Gateway> gateway(new Gateway(std::move(parts)));
   for (std::size_t index = 0; index < workers; ++index) {
     auto loop = net::Loop::make();
