@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "app/bundles_command.h"
 #include "app/check_command.h"
 #include "app/exit_code.h"
 #include "app/explain_command.h"
@@ -27,6 +28,7 @@ constexpr std::array kCommands = {
     Command{"check", "validate settings and policies", ebbgate::app::run_check},
     Command{"explain", "why is this allowed or denied", ebbgate::app::run_explain},
     Command{"test", "unit tests of a policy", ebbgate::app::run_test},
+    Command{"bundles", "list, show and verify named sets of hosts", ebbgate::app::run_bundles},
     Command{"noproxy", "build, explain and lint NO_PROXY", ebbgate::app::run_noproxy},
 };
 

@@ -40,7 +40,7 @@ struct BundleParameter {
 struct Bundle {
   std::string name;
   std::string version = {};   // the day of its last change, YYYY-MM-DD
-  std::string verified = {};  // the day on which it was last compared with its sources
+  std::string verified = {};  // the day on which it was last compared with what is published of it
   std::string summary = {};
   std::string risk = {};    // whom its hosts let in besides
   std::string caveat = {};  // what it cannot do; empty: nothing known
