@@ -20,7 +20,14 @@ Error broken(BodyTransfer& transfer, Broke side, std::errc error) {
           is_client ? Side::kClient : Side::kOrigin, std::make_error_code(error).message()};
 }
 
+bool is_unwanted(const BodyTransfer& transfer) {
+  return transfer.is_unwanted != nullptr && *transfer.is_unwanted;
+}
+
 net::Task<Result<void>> write_out(BodyTransfer& transfer, std::string_view bytes) {
+  if (is_unwanted(transfer)) {
+    co_return std::unexpected(broken(transfer, Broke::kSink, std::errc::operation_canceled));
+  }
   const Deadline deadline = transfer.sink.loop().after(transfer.idle);
   const auto written = co_await transfer.sink.write_all(bytes, deadline);
   if (!written) co_return std::unexpected(broken(transfer, Broke::kSink, written.error()));
@@ -38,6 +45,9 @@ net::Task<Result<void>> write_with_pending(BodyTransfer& transfer, std::string_v
 
 // Reads on. Out: whether octets came; false is the end of the stream.
 net::Task<Result<bool>> read_on(BodyTransfer& transfer) {
+  if (is_unwanted(transfer)) {
+    co_return std::unexpected(broken(transfer, Broke::kSource, std::errc::operation_canceled));
+  }
   const Deadline deadline = transfer.source.loop().after(transfer.idle);
   const auto got = co_await transfer.source.read_some(transfer.buffer.space(), deadline);
   if (!got) co_return std::unexpected(broken(transfer, Broke::kSource, got.error()));

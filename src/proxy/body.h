@@ -26,6 +26,9 @@ struct BodyTransfer {
   http::Blame blame;    // for what breaks the chunked coding
   Duration idle;        // for each read and each write
   std::string pending;  // goes to the sink first, such as the message's head
+  // Once true, no further read or write begins. Stream::cancel() ends the one under way, and finds
+  // none where that has just ended and the transfer is about to begin the next.
+  const bool* is_unwanted = nullptr;
 
   std::uint64_t sent = 0;  // octets written to the sink, `pending` included
   Broke broke = Broke::kNot;

@@ -1,5 +1,6 @@
 #include "proxy/forward.h"
 
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,6 +20,8 @@ namespace {
 struct Upload {
   explicit Upload(net::Loop& loop) : ended(loop) {}
   bool is_running = false;
+  bool is_unwanted = false;  // the exchange is over without it
+  MonotonicTime ended_at{};
   Result<void> result;
   Broke broke = Broke::kNot;
   std::uint64_t octets = 0;  // of the body that went to the origin
@@ -32,6 +35,7 @@ net::Task<void> upload(Upload& state, BodyTransfer transfer) {
   state.broke = transfer.broke;
   state.octets = transfer.sent > head ? transfer.sent - head : 0;
   state.is_running = false;
+  state.ended_at = transfer.sink.loop().now();
   // Without its client the exchange is over; whoever waits for the response is told.
   if (state.broke == Broke::kSource) transfer.sink.cancel();
   state.ended.notify_all();
@@ -88,7 +92,8 @@ net::Task<bool> answer_here(Exchange& exchange, const http::RequestHead& head) {
   const Deadline deadline = client.worker.loop.after(client.worker.options().limits.head);
   const auto sent = co_await client.stream.write_all(bytes, deadline);
   record_passed(exchange, sent ? kServed : Error{Reason::kClientClosed, Side::kClient, {}});
-  co_return goes_on&& sent.has_value();
+  if (sent && !goes_on) client.worker.linger.add(std::move(client.stream));
+  co_return goes_on && sent.has_value();
 }
 
 // One request and its response over one origin connection.
@@ -106,6 +111,7 @@ class Conversation {
   [[nodiscard]] net::Task<Outcome> run();
 
  private:
+  [[nodiscard]] net::Task<void> converse();
   [[nodiscard]] net::Task<Result<void>> send_request();
   [[nodiscard]] net::Task<Result<void>> read_response_head();
   [[nodiscard]] net::Task<Result<void>> pass_on_interim();
@@ -146,7 +152,8 @@ net::Task<Result<void>> Conversation::send_request() {
                                             .framing = head_.body,
                                             .blame = http::kClientsFault,
                                             .idle = idle_,
-                                            .pending = std::move(bytes)}),
+                                            .pending = std::move(bytes),
+                                            .is_unwanted = &upload_.is_unwanted}),
                [this](const std::exception_ptr&) {
                  upload_.is_running = false;
                  upload_.broke = Broke::kSource;
@@ -164,7 +171,7 @@ net::Task<Result<void>> Conversation::send_request() {
 
 net::Task<Result<void>> Conversation::read_response_head() {
   const http::Asked asked{.method = head_.method, .upgrade = head_.upgrade};
-  const Deadline deadline = worker_.loop.after(idle_);
+  MonotonicTime since = worker_.loop.now();  // the origin has had all it waits for
   for (;;) {
     if (!buffer_.empty()) {
       auto consumed = reader_.read(buffer_.view(), asked);
@@ -175,8 +182,14 @@ net::Task<Result<void>> Conversation::read_response_head() {
       }
     }
     if (upload_.broke == Broke::kSource) co_return upload_.result;
+    const Deadline deadline = Deadline::after(since, idle_);
     const auto got = co_await origin_.stream.read_some(buffer_.space(), deadline);
-    if (upload_.broke == Broke::kSource) co_return upload_.result;
+    if (!got && got.error() == std::errc::timed_out &&
+        (upload_.is_running || upload_.ended_at > since)) {
+      // It was busy with the body, which has a timeout of its own.
+      since = upload_.is_running ? worker_.loop.now() : upload_.ended_at;
+      continue;
+    }
     if (!got) co_return std::unexpected(origin_error(got.error()));
     if (*got == 0) {
       co_return fail(Reason::kOriginClosed, Side::kOrigin, "before its response was whole");
@@ -258,12 +271,13 @@ net::Task<Result<void>> Conversation::pass_on_response() {
 
 net::Task<void> Conversation::end_upload() {
   if (!upload_.is_running) co_return;
+  upload_.is_unwanted = true;
   exchange_.client.stream.cancel();
   origin_.stream.cancel();
   while (upload_.is_running) co_await upload_.ended.wait(Deadline::never());
 }
 
-net::Task<Outcome> Conversation::run() {
+net::Task<void> Conversation::converse() {
   outcome_.result = co_await send_request();
   while (outcome_.result) {
     outcome_.result = co_await read_response_head();
@@ -278,7 +292,19 @@ net::Task<Outcome> Conversation::run() {
     }
     outcome_.result = co_await pass_on_interim();
   }
+  // A client that broke off ended the wait for the origin, too, and is to blame.
+  if (!outcome_.result && upload_.broke == Broke::kSource) outcome_.result = upload_.result;
+}
+
+net::Task<Outcome> Conversation::run() {
+  std::exception_ptr failure;  // for want of memory: the upload borrows from this object
+  try {
+    co_await converse();
+  } catch (...) {
+    failure = std::current_exception();
+  }
   co_await end_upload();
+  if (failure) std::rethrow_exception(failure);
   exchange_.from_client += upload_.octets;
   co_return std::move(outcome_);
 }

@@ -8,10 +8,12 @@ import pathlib
 import random
 import re
 import shlex
+import signal
 import socket
 import struct
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from harness import client_hello  # noqa: E402
@@ -114,7 +116,7 @@ class Script:
                 in_policy = True
             elif match := re.fullmatch(r"(gateway|allow|dns|loopback|origin): (.*)", line):
                 self._setting(*match.groups())
-            elif match := re.fullmatch(r"(client\w*|origin\w*|log|dns) ?(.*)", line):
+            elif match := re.fullmatch(r"(client\w*|origin\w*|log|dns|gateway|pause) ?(.*)", line):
                 self.steps.append((number, *match.groups()))
             else:
                 raise SystemExit(f"{self.path}:{number}: not a line of the format: {line}")
@@ -201,6 +203,10 @@ class Script:
     def _step(self, actor, words):
         if actor == "log":
             return self._log(words)
+        if actor == "pause":
+            return time.sleep(int(words.removesuffix("ms")) / 1000)
+        if actor == "gateway":
+            return self.gateway.signal({"stops": signal.SIGSTOP, "goes on": signal.SIGCONT}[words])
         if actor == "dns":
             return self._dns_untouched(words)
         if actor == "origin" and words == "untouched":
@@ -217,6 +223,11 @@ class Script:
         raise SystemExit(f"{self.path}: {actor} cannot '{words}'")
 
     def _log(self, words):
+        if words.startswith("holds "):
+            events = self.gateway.out.all()
+            if len(events) != int(words.removeprefix("holds ")):
+                raise Failed("there are the events:\n  " + "\n  ".join(events))
+            return
         fields = {}
         for pair in shlex.split(words):
             name, _, value = pair.partition("=")
