@@ -11,8 +11,10 @@ namespace {
 observe::SquidResult squid_result(const Exchange& exchange, const Error& end) {
   if (exchange.method.empty()) return observe::SquidResult::kNone;
   if (is_refusal(end)) {
-    return end.reason == Reason::kMalformedRequest ? observe::SquidResult::kNone
-                                                   : observe::SquidResult::kDenied;
+    const bool was_understood = end.reason != Reason::kMalformedRequest &&
+                                end.reason != Reason::kHeadTooLarge &&
+                                end.reason != Reason::kHeadTimedOut;
+    return was_understood ? observe::SquidResult::kDenied : observe::SquidResult::kNone;
   }
   const bool is_whole = end.reason == Reason::kAllowed || end.reason == Reason::kOriginClosed;
   if (exchange.is_connect) {
@@ -42,6 +44,7 @@ bool is_refusal(const Error& end) {
     case Reason::kIdleTimeout:
     case Reason::kTunnelTimeout:
     case Reason::kPolicyChanged:
+    case Reason::kDraining:  // whatever it cuts off had been let pass
     case Reason::kInternal:
       return false;
     case Reason::kTimedOut:  // an origin that does not answer; or a client that says no ClientHello

@@ -22,8 +22,8 @@ struct Origin {
                                                    Deadline deadline);
 
 // Connects to whom the exchange asks for, whose decision let it pass. Notes the address and the
-// time it took in the exchange. Errors: kDnsFailed, kForbiddenAddress, kDeniedByRule (a deny
-// entry's block holds every address), kConnectFailed, kTimedOut.
+// time it took in the exchange. Errors: kDnsFailed, kForbiddenAddress (no address passed, be it for
+// a deny entry's block), kConnectFailed, kTimedOut, kOverCapacity, kDraining.
 [[nodiscard]] net::Task<Result<Origin>> reach(Exchange& exchange);
 
 }  // namespace ebbgate::proxy

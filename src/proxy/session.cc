@@ -20,8 +20,9 @@ bool holds(const std::vector<Cidr>& blocks, const IpAddress& address) {
 }
 
 // Who the connection is from (semantics 12): reads the PROXY protocol header where one may come.
-// Out: whether it is a client's. Errors: kNotAClient, kProxyProtocolInvalid.
-net::Task<Result<void>> introduce(Client& client) {
+// False: a load balancer that only looked whether somebody answers. Errors: kNotAClient,
+// kProxyProtocolInvalid.
+net::Task<Result<bool>> introduce(Client& client) {
   const Options& options = client.worker.options();
   const IpAddress peer = client.address.address;
   const bool is_trusted = holds(options.trusted, peer);
@@ -31,7 +32,7 @@ net::Task<Result<void>> introduce(Client& client) {
   if (!may_have_header) {
     if (!is_client) co_return fail(Reason::kNotAClient, Side::kClient, peer.str());
     client.subject.address = peer;
-    co_return {};
+    co_return true;
   }
   if (!is_trusted) {
     co_return fail(Reason::kNotAClient, Side::kClient,
@@ -52,15 +53,16 @@ net::Task<Result<void>> introduce(Client& client) {
         }
         client.subject.address = client.address.address;
       }
-      co_return {};
+      co_return true;
     }
     if (std::holds_alternative<hello::ProxyHeaderAbsent>(*state)) {
       if (options.proxy_protocol == ProxyProtocol::kRequired) {
         co_return fail(Reason::kProxyProtocolInvalid, Side::kClient, "the header is missing");
       }
-      co_return {};  // a trusted peer's own traffic: it has no subject
+      co_return true;  // a trusted peer's own traffic: it has no subject
     }
     const auto got = co_await client.stream.read_some(client.buffer.space(), deadline);
+    if (got && *got == 0 && client.buffer.empty()) co_return false;
     if (!got || *got == 0) {
       co_return fail(Reason::kProxyProtocolInvalid, Side::kClient, "the header is incomplete");
     }
@@ -84,14 +86,19 @@ net::Task<bool> next_request_comes(Client& client) {
   co_return ready.has_value();
 }
 
-// Reads one request head. Errors: what the parser says, and kHeadTimedOut once an octet came.
+// Reads one request head. Errors: what the parser says, and kHeadTimedOut once an octet came. Of a
+// head that was refused the exchange knows what was asked for, as far as that was read.
 net::Task<Result<HeadRead>> read_head(Client& client, http::RequestReader& reader,
                                       Exchange& exchange) {
   const Deadline deadline = client.worker.loop.after(client.worker.options().limits.head);
   for (;;) {
     if (!client.buffer.empty()) {
       auto consumed = reader.read(client.buffer.view());
-      if (!consumed) co_return std::unexpected(std::move(consumed.error()));
+      if (!consumed) {
+        exchange.method = reader.head().method_name();
+        exchange.target = reader.head().target_text();
+        co_return std::unexpected(std::move(consumed.error()));
+      }
       if (*consumed > 0) {
         client.buffer.consume(*consumed);
         exchange.from_client = *consumed;
@@ -160,7 +167,10 @@ net::Task<void> serve_requests(Client& client, std::optional<Authority> inside, 
   Worker& worker = client.worker;
   http::RequestReader reader({.octets = worker.options().limits.head_octets});
   for (bool is_first = true;; is_first = false) {
-    if (!is_first && !co_await next_request_comes(client)) co_return;
+    if (!is_first && !co_await next_request_comes(client)) {
+      // A request may be on its way: a reset would hide from its sender that nobody read it.
+      co_return worker.linger.add(std::move(client.stream));
+    }
     Exchange exchange(client, worker.loop.now());
     const auto read = co_await read_head(client, reader, exchange);
     if (read && *read == HeadRead::kClosed) co_return;
@@ -184,6 +194,7 @@ net::Task<void> serve_requests(Client& client, std::optional<Authority> inside, 
 net::Task<void> serve_client(Worker& worker, int fd, Endpoint from, std::size_t listener) {
   Client client(worker, fd, from, listener);
   const auto introduced = co_await introduce(client);
+  if (introduced && !*introduced) co_return;
   const Reason admitted =
       introduced ? client.ticket.identify(client.subject.address) : introduced.error().reason;
   if (admitted != Reason::kAllowed) {
