@@ -27,6 +27,7 @@ from harness.gateway import BINARY  # noqa: E402
 from harness.origins import HttpOrigin  # noqa: E402
 from harness.process import PATIENCE  # noqa: E402
 from harness.testing import SKIPPED, main  # noqa: E402
+from layers_test import ALLOWED  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -249,6 +250,16 @@ class Documents(unittest.TestCase):
         packages = re.search(r"^\[build\]\n((?:.+\n)+)", listed, re.M)[1].split()
         reasons = (ROOT / "docs" / "dependencies.md").read_text()
         self.assertEqual([], [name for name in packages if f"`{name}`" not in reasons])
+
+    def test_the_table_of_layers_is_the_one_that_is_enforced(self):
+        folders = {path.name for path in (ROOT / "src").iterdir() if path.is_dir()}
+        rows = dict(re.findall(r"^\| L\d \| `src/(\w+)` \|.*\| (.*?) \|$",
+                               (ROOT / "ARCHITECTURE.md").read_text(), re.M))
+        enforced = {name: ALLOWED[name] & folders for name in folders}
+        written = {name: folders - {name} if deps == "all" else set(deps.split()) - {"–"}
+                   for name, deps in rows.items()}
+        enforced["app"] -= {"app"}
+        self.assertEqual(enforced, written)
 
     def test_links_between_documents_lead_somewhere(self):
         others = [ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md",
