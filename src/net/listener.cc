@@ -73,6 +73,10 @@ bool Listener::start() {
   return loop_->watch(*channel_, EPOLLIN | EPOLLET);
 }
 
+void Listener::accept_silent_clients() {
+  if (channel_ != nullptr) set_option(channel_->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0);
+}
+
 void Listener::close() {
   if (channel_ == nullptr) return;
   accept_some(std::numeric_limits<int>::max());

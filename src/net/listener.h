@@ -41,6 +41,9 @@ class Listener {
 
   // Begins to accept; false where the system refuses to watch the socket.
   [[nodiscard]] bool start();
+  // Accepts clients that have not spoken, too, from now on: the kernel would keep them to itself,
+  // and forget them when this closes.
+  void accept_silent_clients();
   // Accepts what the kernel has completed already, then closes: nobody whose handshake is done is
   // turned away with a reset.
   void close();

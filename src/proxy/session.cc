@@ -1,5 +1,7 @@
 #include "proxy/session.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -77,13 +79,17 @@ net::Task<bool> next_request_comes(Client& client) {
   Worker& worker = client.worker;
   if (!client.buffer.empty()) co_return true;
   client.buffer.release();
-  if (worker.is_draining()) co_return false;
+  if (worker.closes_idle()) co_return false;
   const Duration idle = worker.options().limits.idle;
   const Duration patience = idle > Duration::zero() ? std::min(idle, kNextRequest) : kNextRequest;
   worker.add_idle(client.stream);
   const auto ready = co_await client.stream.until_readable(worker.loop.after(patience));
   worker.remove_idle(client.stream);
-  co_return ready.has_value();
+  if (ready) co_return true;
+  // Asked to close in this moment: a request that has come already is still served.
+  char octet = 0;
+  co_return ready.error() == std::errc::operation_canceled&& worker.closes_idle() &&
+      ::recv(client.stream.fd(), &octet, 1, MSG_PEEK) > 0;
 }
 
 // Reads one request head. Errors: what the parser says, and kHeadTimedOut once an octet came. Of a

@@ -139,19 +139,21 @@ void Worker::cut_refused_tunnels() {
 
 void Worker::stop_accepting(Listeners how) {
   loop.post([this, how] {
-    for (const auto& listener : listeners_) {
-      if (how == Listeners::kClose) {
-        listener->close();
-      } else {
-        listener->abandon();
-      }
+    if (how == Listeners::kLeave) {
+      for (const auto& listener : listeners_) listener->abandon();
+      return;
     }
+    for (const auto& listener : listeners_) listener->close();
+    closes_idle_ = true;
     for (net::Stream* stream : idle_) stream->cancel();
   });
 }
 
 void Worker::drain() {
-  loop.post([this] { is_draining_ = true; });
+  loop.post([this] {
+    is_draining_ = true;
+    for (const auto& listener : listeners_) listener->accept_silent_clients();
+  });
 }
 
 void Worker::stop() {

@@ -60,8 +60,8 @@ class Worker {
   [[nodiscard]] std::size_t busy() const { return busy_.load(std::memory_order_relaxed); }
   // Judges live tunnels by the policy in force, and cuts those that it refuses.
   void cut_refused_tunnels();
-  // Stops accepting, and closes connections that are between two requests. kLeave leaves the
-  // sockets to another process that holds them, too.
+  // Stops accepting. kClose closes the sockets, and the connections that are between two requests;
+  // kLeave leaves the sockets to another process that holds them, too, and connections be.
   enum class Listeners : bool { kClose, kLeave };
   void stop_accepting(Listeners how);
   // From now on, answers say `Connection: close`.
@@ -75,6 +75,8 @@ class Worker {
   [[nodiscard]] const SnapshotPtr& policy() { return subscription_.current(); }
   [[nodiscard]] std::uint64_t policy_generation() const { return subscription_.generation(); }
   [[nodiscard]] bool is_draining() const { return is_draining_; }
+  // Whether a connection that waits for its next request is to be closed.
+  [[nodiscard]] bool closes_idle() const { return closes_idle_; }
   [[nodiscard]] const Options& options() const { return shared.options; }
   [[nodiscard]] const std::string& listener_name(std::size_t listener) const {
     return listener_names_[listener];
@@ -132,6 +134,7 @@ class Worker {
   std::uint64_t dns_queries_noted_ = 0;
   std::uint32_t next_other_ = 0;
   bool is_draining_ = false;
+  bool closes_idle_ = false;
   bool is_stopping_ = false;
   std::thread thread_;
 };
