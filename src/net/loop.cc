@@ -117,8 +117,18 @@ bool Loop::watch(Channel& channel, std::uint32_t events) {
 bool Loop::watch_writable(Channel& channel) {
   if (channel.reports_write) return true;
   if (!channel.is_registered) return watch(channel, kAllEdges);
-  channel.reports_write = rewatch(channel, kAllEdges);
+  channel.reports_write = rewatch(
+      channel, channel.is_muted ? kAllEdges & ~static_cast<std::uint32_t>(EPOLLIN) : kAllEdges);
   return channel.reports_write;
+}
+
+bool Loop::mute(Channel& channel, bool is_muted) {
+  if (channel.is_muted == is_muted) return true;
+  std::uint32_t events = channel.reports_write ? kAllEdges : kReadEdges;
+  if (is_muted) events &= ~static_cast<std::uint32_t>(EPOLLIN);
+  if (!rewatch(channel, events)) return false;
+  channel.is_muted = is_muted;
+  return true;
 }
 
 bool Loop::rewatch(Channel& channel, std::uint32_t events) {

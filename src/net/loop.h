@@ -32,6 +32,7 @@ struct Channel {
   std::uint32_t generation = 0;  // grows when the place is used again: stale events are dropped
   bool is_registered = false;
   bool reports_write = false;  // epoll was told to report when it becomes writable
+  bool is_muted = false;       // epoll was told not to report what comes to be read
   bool may_read = true;        // false once the kernel said "would block", until it reports again
   bool may_write = true;       // the same for writing
   bool peer_is_done = false;   // the other side closed or reset: reading will tell how
@@ -102,6 +103,9 @@ class Loop {
   // The same, and that it reports when the channel becomes writable. Most sockets never make a
   // writer wait, so they are spared the report that they can be written to from the start.
   [[nodiscard]] bool watch_writable(Channel& channel);
+  // Whether epoll reports what comes to be read: not while nobody can take it, or every packet
+  // would wake the thread. Unmuting reports what came meanwhile. False as above.
+  [[nodiscard]] bool mute(Channel& channel, bool is_muted);
   // Changes what a watched channel waits for.
   [[nodiscard]] bool rewatch(Channel& channel, std::uint32_t events);
   void close(Channel& channel);

@@ -120,24 +120,33 @@ void RelaySet::on_timer(void* tunnel_pointer) {
   }
 }
 
-void RelaySet::on_ready(Channel& channel, std::uint32_t /*events*/) {
+void RelaySet::on_ready(Channel& channel, std::uint32_t events) {
   auto& tunnel = *static_cast<Tunnel*>(channel.owner);
-  tunnel.set->serve(tunnel);
+  RelaySet& set = *tunnel.set;
+  if (!set.serve(tunnel) || (events & EPOLLIN) == 0) return;
+  // Woken for what the other side cannot take yet: once is enough.
+  const Side from = tunnel.sides[kClient] == &channel ? kClient : kOrigin;
+  if (tunnel.directions[from].has_pending() && !set.loop_->mute(channel, true)) {
+    set.cut(tunnel, Reason::kOverCapacity);
+  }
 }
 
-void RelaySet::serve(Tunnel& tunnel) {
-  if (pump(tunnel, kClient) == Step::kEnded) return;
-  if (pump(tunnel, kOrigin) == Step::kEnded) return;
+bool RelaySet::serve(Tunnel& tunnel) {
+  return pump(tunnel, kClient) != Step::kEnded && pump(tunnel, kOrigin) != Step::kEnded;
 }
 
 RelaySet::Step RelaySet::pump(Tunnel& tunnel, Side from) {
   Direction& direction = tunnel.directions[from];
-  const Channel& source = *tunnel.sides[from];
+  Channel& source = *tunnel.sides[from];
   for (int step = 0; step < kStepsPerTurn; ++step) {
     if (direction.has_ended) return Step::kWaiting;
     if (direction.has_pending()) {
       const Step flushed = flush(tunnel, from);
       if (flushed != Step::kMoved) return flushed;
+      if (!loop_->mute(source, false)) {
+        cut(tunnel, Reason::kOverCapacity);
+        return Step::kEnded;
+      }
     }
     if (direction.is_at_end) return end_direction(tunnel, from);
     if (!source.may_read) {

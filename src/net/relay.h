@@ -78,7 +78,8 @@ class RelaySet {
   static void on_ready(Channel& channel, std::uint32_t events);
   static void on_timer(void* tunnel);
 
-  void serve(Tunnel& tunnel);
+  // Moves what can be moved; false where the tunnel has ended.
+  bool serve(Tunnel& tunnel);
   [[nodiscard]] Step pump(Tunnel& tunnel, Side from);
   [[nodiscard]] Step flush(Tunnel& tunnel, Side from);
   [[nodiscard]] Step copy(Tunnel& tunnel, Side from);
