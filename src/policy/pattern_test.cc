@@ -248,6 +248,11 @@ TEST(Path, IsUnderAPrefixAtSegmentBoundariesOnly) {
            Row{"/acme/", "/%61cme/x", false, true},
            Row{"/acme/", "//acme/x", false, true},
            Row{"/acme/", "/acme%2fx", false, true},
+           Row{"/acme/x", "/acme;v=1/x", false, true},
+           Row{"/acme/x", "/;v/acme/;w;/x;", false, true},
+           Row{"/acme/x", "/acme%3bv/x", false, true},
+           Row{"/acme;v/", "/acme;v/x", true, true},
+           Row{"/acme/x", "/acme;v/y", false, false},
            Row{"/acme/", "/acme%zzx", false, false},
        }) {
     EXPECT_EQ(detail::is_surely_under(row.path, row.prefix), row.surely)

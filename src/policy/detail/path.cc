@@ -55,6 +55,26 @@ bool has_dot_segment(std::string_view path) {
   return is_dots();
 }
 
+// Whether one reading of the path lies under the prefix: with its path parameters or without them,
+// as some servers (Tomcat among them) map a path to what they serve.
+enum class Parameters : bool { kKept, kStripped };
+bool is_under(std::string_view path, std::string_view prefix, Parameters parameters) {
+  std::string_view wanted = prefix;
+  char last = '\0';
+  bool is_parameter = false;
+  while (!path.empty()) {
+    const char c = take_decoded(path);
+    if (c == '/') is_parameter = false;
+    if (c == ';' && parameters == Parameters::kStripped) is_parameter = true;
+    if (is_parameter || (c == '/' && last == '/')) continue;
+    last = c;
+    if (wanted.empty()) return prefix.ends_with('/') || c == '/';
+    if (c != wanted.front()) return false;
+    wanted.remove_prefix(1);
+  }
+  return wanted.empty() || wanted == "/";
+}
+
 }  // namespace
 
 bool is_surely_under(std::string_view path, std::string_view prefix) {
@@ -65,18 +85,8 @@ bool is_surely_under(std::string_view path, std::string_view prefix) {
 
 bool may_be_under(std::string_view path, std::string_view prefix) {
   path = without_query(path);
-  if (has_dot_segment(path)) return true;
-  std::string_view wanted = prefix;
-  char last = '\0';
-  while (!path.empty()) {
-    const char c = take_decoded(path);
-    if (c == '/' && last == '/') continue;
-    last = c;
-    if (wanted.empty()) return prefix.ends_with('/') || c == '/' || c == ';';
-    if (c != wanted.front()) return false;
-    wanted.remove_prefix(1);
-  }
-  return wanted.empty() || wanted == "/";
+  return has_dot_segment(path) || is_under(path, prefix, Parameters::kKept) ||
+         is_under(path, prefix, Parameters::kStripped);
 }
 
 }  // namespace ebbgate::policy::detail

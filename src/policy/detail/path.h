@@ -1,5 +1,6 @@
 // Whether a request's path lies under a prefix of the policy, however the origin may come to read
-// it: percent-encoded, with dot segments, doubled slashes or backslashes (RFC 3986 6.2.2).
+// it: percent-encoded, with dot segments, doubled slashes, backslashes or path parameters
+// (RFC 3986 6.2.2 and 3.3).
 #pragma once
 
 #include <string_view>
