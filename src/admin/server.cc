@@ -1,7 +1,6 @@
 #include "admin/server.h"
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -13,8 +12,22 @@ namespace ebbgate::admin {
 namespace {
 
 constexpr std::size_t kMostConnections = 64;
-constexpr Duration kPatience = std::chrono::seconds(10);  // for a request, and for its answer
+constexpr Duration kPatience = std::chrono::seconds(10);  // for a request and its answer
 constexpr http::HeadLimits kHeadLimits{.octets = 8 * 1024, .fields = 64};
+
+// A connection's place among those that are open.
+class Place {
+ public:
+  Place(std::list<net::Stream*>& open, net::Stream& stream)
+      : open_(&open), at_(open.insert(open.end(), &stream)) {}
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() { open_->erase(at_); }
+
+ private:
+  std::list<net::Stream*>* open_;
+  std::list<net::Stream*>::iterator at_;
+};
 
 // The answer to one request; the pages have no use for a body.
 std::string answer_bytes(const http::RequestHead& head, const AdminState& state,
@@ -49,22 +62,26 @@ Server::Server(net::Loop& loop, int fd, std::function<AdminState()> state)
       listener_(
           loop, fd,
           [this](int client, const Endpoint& /*from*/) {
-            if (connections_ >= kMostConnections) {
-              ::close(client);
-              return;
-            }
+            // The oldest make room: who opens many and says nothing keeps no probe out.
+            std::size_t excess = open_.size() - std::min(open_.size(), kMostConnections - 1);
+            for (auto each = open_.begin(); excess > 0; ++each, --excess) (*each)->cancel();
             net::spawn(serve(client), [](const std::exception_ptr&) {});
           },
           [](bool, int) {}) {}
 
+void Server::leave() {
+  listener_.abandon();
+  for (net::Stream* stream : open_) stream->cancel();
+}
+
 net::Task<void> Server::serve(int fd) {
   net::Stream stream(*loop_, fd);
-  ++connections_;
+  const Place place(open_, stream);
   std::array<char, 1024> block{};
   std::string buffered;
   http::RequestReader reader(kHeadLimits);
+  Deadline deadline = loop_->after(kPatience);
   for (bool goes_on = true; goes_on;) {
-    const Deadline deadline = loop_->after(kPatience);
     const auto consumed = buffered.empty() ? 0 : reader.read(buffered);
     if (!consumed) break;  // not worth an answer on a listener for programs of ours
     if (*consumed == 0) {
@@ -79,8 +96,8 @@ net::Task<void> Server::serve(int fd) {
                                            goes_on ? Connection::kKeepAlive : Connection::kClose);
     const auto sent = co_await stream.write_all(bytes, deadline);
     if (!sent) break;
+    deadline = loop_->after(kPatience);
   }
-  --connections_;
 }
 
 }  // namespace ebbgate::admin

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 
@@ -11,6 +12,7 @@
 #include "base/result.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/stream.h"
 #include "net/task.h"
 
 namespace ebbgate::admin {
@@ -28,13 +30,16 @@ class Server {
   [[nodiscard]] Endpoint local() const { return listener_.local(); }
   [[nodiscard]] int fd() const { return listener_.fd(); }
 
+  // Leaves the socket to a successor that holds it, too, and ends the connections that are open.
+  void leave();
+
  private:
   Server(net::Loop& loop, int fd, std::function<AdminState()> state);
   [[nodiscard]] net::Task<void> serve(int fd);
 
   net::Loop* loop_;
   std::function<AdminState()> state_;
-  std::size_t connections_ = 0;
+  std::list<net::Stream*> open_;  // oldest first
   net::Listener listener_;
 };
 

@@ -31,14 +31,16 @@ sigset_t served_signals() {
 
 Control::Control(net::Loop& loop, const proxy::Options& options, proxy::Gateway& gateway,
                  PolicyLoader& policies, observe::AccessLog& log,
-                 std::vector<std::string> arguments, std::vector<proxy::ListeningSockets> sockets)
+                 std::vector<std::string> arguments, std::vector<proxy::ListeningSockets> sockets,
+                 std::function<void()> on_handed_over)
     : loop_(&loop),
       options_(&options),
       gateway_(&gateway),
       policies_(&policies),
       log_(&log),
       arguments_(std::move(arguments)),
-      sockets_(std::move(sockets)) {}
+      sockets_(std::move(sockets)),
+      on_handed_over_(std::move(on_handed_over)) {}
 
 void Control::block_signals() {
   const sigset_t set = served_signals();
@@ -214,6 +216,7 @@ void Control::on_successor(net::Channel& channel, std::uint32_t /*events*/) {
   say("process " + std::to_string(self.successor_pid_) +
       " has taken over; this one ends with its last tunnel");
   self.phase_ = Phase::kHandedOver;
+  self.on_handed_over_();  // its pages, too: a probe must not be told of the end of this one
   self.gateway_->drain();
   self.gateway_->stop_accepting(proxy::Worker::Listeners::kLeave);
   self.loop_->arm(self.phase_timer_, self.loop_->after(kLook));

@@ -19,9 +19,10 @@ namespace ebbgate::app {
 class Control {
  public:
   // `arguments`: argv, to start a successor with. `sockets`: everything that is listened on.
+  // `on_handed_over`: called when a successor has taken over.
   Control(net::Loop& loop, const proxy::Options& options, proxy::Gateway& gateway,
           PolicyLoader& policies, observe::AccessLog& log, std::vector<std::string> arguments,
-          std::vector<proxy::ListeningSockets> sockets);
+          std::vector<proxy::ListeningSockets> sockets, std::function<void()> on_handed_over);
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
 
@@ -56,6 +57,7 @@ class Control {
   observe::AccessLog* log_;
   std::vector<std::string> arguments_;
   std::vector<proxy::ListeningSockets> sockets_;
+  std::function<void()> on_handed_over_;
   Phase phase_ = Phase::kServing;
   Deadline drain_deadline_ = Deadline::never();
   net::Channel* successor_ = nullptr;

@@ -186,7 +186,10 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   // By its name: after an upgrade of the package, another file has it.
   std::vector<std::string> arguments = {program, "run"};
   arguments.insert(arguments.end(), words.begin(), words.end());
-  Control control(*loop, options, *gateway, policies, *log, std::move(arguments), sockets);
+  Control control(*loop, options, *gateway, policies, *log, std::move(arguments), sockets,
+                  [&servers] {
+                    for (const auto& server : servers) server->leave();
+                  });
   control_pointer = &control;
   if (const auto started = control.start(); !started) {
     throw std::runtime_error(started.error().detail);
@@ -199,11 +202,12 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   const PidFile pid_file(settings.pid_file);
   gateway->start();
   say(ready_line(gateway->listening(), admin_at, health_at));
+  close_unused(inheritance, sockets);
   tell_predecessor(inheritance);
   tell_service_manager("READY=1\nMAINPID=" + std::to_string(::getpid()));
   loop->run();
 
-  gateway.reset();
+  // While the workers, which have ended, are still there: the log's writer tells them of room.
   if (const std::size_t lost = log->stop(); lost > 0) {
     say(std::to_string(lost) + " octets of the access log could not be written");
     return kFailed;

@@ -4,6 +4,7 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -94,6 +95,20 @@ std::optional<int> take_socket(Inheritance& inheritance, const Endpoint& at) {
     return fd;
   }
   return std::nullopt;
+}
+
+void close_unused(Inheritance& inheritance, const std::vector<proxy::ListeningSockets>& used) {
+  const auto is_used = [&](int fd) {
+    return std::ranges::any_of(used, [fd](const proxy::ListeningSockets& each) {
+      return std::ranges::find(each.fds, fd) != each.fds.end();
+    });
+  };
+  for (const proxy::ListeningSockets& each : inheritance.sockets) {
+    for (const int fd : each.fds) {
+      if (!is_used(fd)) ::close(fd);
+    }
+  }
+  inheritance.sockets.clear();
 }
 
 void tell_predecessor(Inheritance& inheritance) {

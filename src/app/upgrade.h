@@ -24,6 +24,10 @@ struct Inheritance {
 // The socket that was left for `at`, if any; it is the caller's then.
 [[nodiscard]] std::optional<int> take_socket(Inheritance& inheritance, const Endpoint& at);
 
+// Closes what was left for addresses that are not listened on any more: the kernel would go on to
+// complete connections there that nobody accepts.
+void close_unused(Inheritance& inheritance, const std::vector<proxy::ListeningSockets>& used);
+
 // Tells the predecessor that this process serves.
 void tell_predecessor(Inheritance& inheritance);
 
