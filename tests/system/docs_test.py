@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import unittest
+from xml.etree import ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from harness.certificates import Authority  # noqa: E402
@@ -108,6 +109,7 @@ VARIABLE = [
     (r"\b[0-9a-f]{12}\b", "VERSION"),
     (r'("(?:durationMs|connectMs|bytesIn|bytesOut)": ?)\d+', r"\1N"),
     (r"\bprocess \d+", "process N"),
+    (r"OpenSSL/[\w.]+", "OpenSSL"),
 ]
 
 
@@ -205,23 +207,26 @@ class Documents(unittest.TestCase):
                 if block.words[:1] == ["yaml"] and "apiVersion: ebbgate" in block.text:
                     self.assertEqual("yaml policy", block.kind, block.place)
 
-    def run_document(self, path):
+    def shell(self, path):
         environment = {**os.environ, "CURL_CA_BUNDLE": str(self.authority.file),
                        "EBBGATE_DOCS_INSIDE": ""}
         for name in list(environment):
             if name.lower().endswith("_proxy"):
                 del environment[name]
-        shell = Shell(self.folder_of(path), environment)
+        return Shell(self.folder_of(path), environment)
+
+    def run_document(self, path):
+        shell = self.shell(path)
         try:
             for block in blocks(path):
                 if block.kind != "console tested":
                     continue
                 for command, promised in commands(block.text):
-                    self.run_command(shell, block, command, promised)
+                    self.run_command(shell, block.place, command, promised)
         finally:
             shell.close()
 
-    def run_command(self, shell, block, command, promised):
+    def run_command(self, shell, place, command, promised):
         actual, deadline = shell.run(command), time.monotonic() + PATIENCE
         pause = threading.Event()
         if command.endswith("&"):
@@ -234,7 +239,25 @@ class Documents(unittest.TestCase):
         if not agrees(actual, promised):
             difference = "\n".join(difflib.unified_diff(
                 promised.splitlines(), actual.splitlines(), "promised", "printed", lineterm=""))
-            self.fail(f"{block.place}: $ {command}\n{difference}")
+            self.fail(f"{place}: $ {command}\n{difference}")
+
+    def test_the_picture_of_the_first_minute_is_true(self):
+        picture = ElementTree.parse(ROOT / "docs" / "images" / "first-minute.svg").getroot()
+        client = next(group for group in picture if group.get("id") == "client")
+        text = ""
+        for line in client.findall("{*}text"):
+            words = "".join(line.itertext())
+            if "more" in line.get("class").split():  # the line before it was too long
+                text = text.rstrip("\n") + " " + words + "\n"
+            elif line.get("class") != "title":
+                text += words + "\n"
+        shell = self.shell(ROOT / "README.md")
+        try:
+            gateway = "build/release/ebbgate run --policy deploy/sample-policy.yaml >log 2>&1 &"
+            for command, promised in [(gateway, ""), *commands(text)]:
+                self.run_command(shell, "first-minute.svg", command, promised)
+        finally:
+            shell.close()
 
     def test_commands_print_what_is_promised(self):
         ran = 0
