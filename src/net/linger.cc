@@ -15,7 +15,8 @@ constexpr Duration kFirstLook = std::chrono::milliseconds(16);
 void LingerSet::add(Stream stream) {
   stream.shutdown_write();
   while (entries_.size() >= kMost) close(entries_.front());
-  Entry& entry = entries_.emplace_back(this, &stream.release(), kFirstLook);
+  Entry& entry = entries_.emplace_back(this, nullptr, kFirstLook);
+  entry.channel = &stream.release();
   entry.self = std::prev(entries_.end());
   loop_->arm(entry.timer, loop_->after(entry.wait));
 }

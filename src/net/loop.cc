@@ -10,6 +10,7 @@
 #include <limits>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace ebbgate::net {
 namespace {
@@ -52,7 +53,7 @@ void Wait::finish(End end) {
   if (end_ != End::kPending) return;
   end_ = end;
   timer_.disarm();
-  loop_->resume_soon(frame_);
+  loop_->resume_soon(*this);
 }
 
 void Wait::on_deadline(void* self) {
@@ -91,14 +92,14 @@ Loop::~Loop() {
 }
 
 Channel& Loop::open(int fd) {
-  if (free_channels_.empty()) {
+  if (free_channels_ == nullptr) {
     Channel& added = channels_.emplace_back();
     added.index = static_cast<std::uint32_t>(channels_.size() - 1);
     added.fd = fd;
     return added;
   }
-  Channel& channel = channels_[free_channels_.back()];
-  free_channels_.pop_back();
+  Channel& channel = *free_channels_;
+  free_channels_ = std::exchange(channel.next_free, nullptr);
   channel.fd = fd;
   return channel;
 }
@@ -142,9 +143,9 @@ bool Loop::rewatch(Channel& channel, std::uint32_t events) {
 int Loop::give_up(Channel& channel) {
   const int fd = channel.fd;
   assert(fd >= 0);
-  const Channel fresh{.fd = -1, .index = channel.index, .generation = channel.generation + 1};
-  channel = fresh;
-  free_channels_.push_back(channel.index);
+  channel = {
+      .index = channel.index, .generation = channel.generation + 1, .next_free = free_channels_};
+  free_channels_ = &channel;
   return fd;
 }
 
@@ -155,7 +156,9 @@ void Loop::close(Channel& channel) {
 }
 
 void Loop::again_soon(Channel& channel, std::uint32_t events) {
+  if (channel.is_called_again) return;
   again_.push_back({channel.index, channel.generation, events});
+  channel.is_called_again = true;
 }
 
 void Loop::post(std::move_only_function<void()> work) {
@@ -189,7 +192,11 @@ void Loop::run_posted() {
   }
   for (auto& item : work) {
     budget_ = kCompletionsPerResume;
-    item();
+    try {
+      item();
+    } catch (const std::bad_alloc&) {
+      if (on_out_of_memory) on_out_of_memory();
+    }
   }
 }
 
@@ -208,14 +215,20 @@ void Loop::dispatch(std::uint32_t index, std::uint32_t generation, std::uint32_t
   }
 }
 
+void Loop::resume_soon(Wait& wait) {
+  *ready_end_ = &wait;
+  ready_end_ = &wait.next_ready_;
+}
+
 void Loop::run_ready() {
   // Those that become ready while these run wait for the next turn, so that epoll is asked, too.
-  resuming_.swap(ready_);
-  for (const std::coroutine_handle<> frame : resuming_) {
+  Wait* next = std::exchange(ready_, nullptr);
+  ready_end_ = &ready_;
+  while (next != nullptr) {
+    const Wait& wait = *std::exchange(next, next->next_ready_);
     budget_ = kCompletionsPerResume;
-    frame.resume();
+    wait.frame_.resume();
   }
-  resuming_.clear();
 }
 
 void Loop::give_up_on_everything() {
@@ -227,7 +240,7 @@ void Loop::run() {
   std::array<epoll_event, kMaxEvents> events{};
   while (!is_stopping_) {
     int timeout_ms = -1;
-    if (!ready_.empty() || !again_.empty()) {
+    if (ready_ != nullptr || !again_.empty()) {
       timeout_ms = 0;
     } else if (const auto next = wheel_.until_next(now_)) {
       // Rounded up: waking a millisecond late is better than spinning for the rest of one.
@@ -242,10 +255,14 @@ void Loop::run() {
                static_cast<std::uint32_t>(event.data.u64 >> 32), event.events);
     }
     repeating_.swap(again_);
-    for (const Again& item : repeating_) dispatch(item.index, item.generation, item.events);
+    for (const Again& item : repeating_) {
+      channels_[item.index].is_called_again = false;
+      dispatch(item.index, item.generation, item.events);
+    }
     repeating_.clear();
     run_ready();
-    wheel_.advance(now_);
+    std::size_t failed = wheel_.advance(now_);
+    for (; failed > 0 && on_out_of_memory; --failed) on_out_of_memory();
   }
 }
 

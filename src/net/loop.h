@@ -31,13 +31,15 @@ struct Channel {
   std::uint32_t index = 0;       // its place in the loop's table
   std::uint32_t generation = 0;  // grows when the place is used again: stale events are dropped
   bool is_registered = false;
-  bool reports_write = false;  // epoll was told to report when it becomes writable
-  bool is_muted = false;       // epoll was told not to report what comes to be read
-  bool may_read = true;        // false once the kernel said "would block", until it reports again
-  bool may_write = true;       // the same for writing
-  bool peer_is_done = false;   // the other side closed or reset: reading will tell how
+  bool reports_write = false;    // epoll was told to report when it becomes writable
+  bool is_muted = false;         // epoll was told not to report what comes to be read
+  bool may_read = true;          // false once the kernel said "would block", until it reports again
+  bool may_write = true;         // the same for writing
+  bool peer_is_done = false;     // the other side closed or reset: reading will tell how
+  bool is_called_again = false;  // again_soon() was asked for it in this turn
   Handler handler = nullptr;
   void* owner = nullptr;
+  Channel* next_free = nullptr;  // while nobody uses it
 };
 
 class Loop;
@@ -69,6 +71,7 @@ class Wait {
   Timer timer_{&Wait::on_deadline, this};
   Wait* prev_ = nullptr;
   Wait* next_ = nullptr;
+  Wait* next_ready_ = nullptr;
   End end_ = End::kPending;
 };
 
@@ -112,10 +115,8 @@ class Loop {
   // Forgets the channel without closing its descriptor, which is returned.
   [[nodiscard]] int give_up(Channel& channel);
 
-  // Resumes `frame` in this turn, after the events that are already at hand.
-  void resume_soon(std::coroutine_handle<> frame) { ready_.push_back(frame); }
-  // Calls the channel's handler again in the next turn, with `events`: for work that was cut off
-  // so that others get their turn.
+  // Calls the channel's handler again in the next turn, once, with the `events` of the first who
+  // asked: for work that was cut off so that others get their turn.
   void again_soon(Channel& channel, std::uint32_t events);
 
   // Whether an operation may complete on the spot. Each resumed coroutine has a bounded number of
@@ -126,7 +127,8 @@ class Loop {
   void give_up_on_everything();
   [[nodiscard]] bool is_giving_up() const { return is_giving_up_; }
 
-  // Called when a handler gave up for want of memory; what it served is left as it was.
+  // Called when a handler, a timer or posted work gave up for want of memory; what it served is
+  // left as it was.
   std::function<void()> on_out_of_memory;
 
   static constexpr std::uint32_t kReadEdges = EPOLLIN | EPOLLRDHUP | EPOLLET;
@@ -143,6 +145,9 @@ class Loop {
   };
 
   void dispatch(std::uint32_t index, std::uint32_t generation, std::uint32_t events);
+  // Resumes who waited in this turn, after the events that are already at hand. It allocates
+  // nothing, as closing does: what is owed to somebody must not fail for want of memory.
+  void resume_soon(Wait& wait);
   void run_ready();
   void run_posted();
   static void on_posted(Channel& channel, std::uint32_t events);
@@ -152,9 +157,9 @@ class Loop {
   MonotonicTime now_;
   Wheel wheel_;
   std::deque<Channel> channels_;
-  std::vector<std::uint32_t> free_channels_;
-  std::vector<std::coroutine_handle<>> ready_;
-  std::vector<std::coroutine_handle<>> resuming_;
+  Channel* free_channels_ = nullptr;
+  Wait* ready_ = nullptr;  // in the order in which they ended
+  Wait** ready_end_ = &ready_;
   std::vector<Again> again_;
   std::vector<Again> repeating_;
   Wait* waits_ = nullptr;

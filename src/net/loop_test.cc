@@ -102,6 +102,31 @@ TEST(Loop, CallsAHandlerAgainInTheNextTurnWithTheEventsGiven) {
   EXPECT_EQ(calls.events, (std::vector<std::uint32_t>{EPOLLIN, EPOLLPRI, EPOLLPRI}));
 }
 
+TEST(Loop, CallsAHandlerAgainOnceHoweverOftenThatWasAskedFor) {
+  const auto loop = make_loop();
+  Calls calls{loop.get(), {}};
+  Channel& channel = loop->open(readable_eventfd());
+  channel.owner = &calls;
+  channel.handler = [](Channel& self, std::uint32_t events) {
+    auto& owner = *static_cast<Calls*>(self.owner);
+    owner.events.push_back(events);
+    // A tunnel that is busy both ways asks twice whenever it is served.
+    owner.loop->again_soon(self, 0);
+    owner.loop->again_soon(self, 0);
+  };
+  int turns = 0;
+  Channel& clock = loop->open(readable_eventfd());
+  clock.owner = &turns;
+  clock.handler = [](Channel& self, std::uint32_t /*events*/) { ++*static_cast<int*>(self.owner); };
+  ASSERT_TRUE(loop->watch(channel, EPOLLIN | EPOLLET));
+  ASSERT_TRUE(loop->watch(clock, EPOLLIN));  // by level: reports in each turn
+  Timer stop{[](void* self) { static_cast<Loop*>(self)->stop(); }, loop.get()};
+  loop->arm(stop, loop->after(milliseconds(30)));
+  loop->run();
+  EXPECT_GT(turns, 2);
+  EXPECT_LE(calls.events.size(), static_cast<std::size_t>(turns) + 1);
+}
+
 TEST(Loop, DropsACallThatWasPutOffForAChannelThatIsClosed) {
   const auto loop = make_loop();
   Calls calls;

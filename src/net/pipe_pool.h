@@ -16,7 +16,9 @@ struct Pipe {
 class PipePool {
  public:
   // At most `most` pipes exist at once; `keep` of them stay open while unused.
-  PipePool(std::size_t most, std::size_t keep) : most_(most), keep_(keep) {}
+  PipePool(std::size_t most, std::size_t keep) : most_(most), keep_(keep) {
+    unused_.reserve(keep);  // so that giving back cannot fail
+  }
   PipePool(const PipePool&) = delete;
   PipePool& operator=(const PipePool&) = delete;
   ~PipePool();

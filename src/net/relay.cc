@@ -156,7 +156,7 @@ RelaySet::Step RelaySet::pump(Tunnel& tunnel, Side from) {
     const Step moved = direction.is_bulky ? splice_in(tunnel, from) : copy(tunnel, from);
     if (moved == Step::kEnded) return moved;
   }
-  loop_->again_soon(*tunnel.sides[from], 0);
+  loop_->again_soon(*tunnel.sides[kClient], 0);  // for both directions
   return Step::kMoved;
 }
 
@@ -165,7 +165,7 @@ RelaySet::Step RelaySet::copy(Tunnel& tunnel, Side from) {
   Channel& source = *tunnel.sides[from];
   const ssize_t got = ::recv(source.fd, buffer_.data(), buffer_.size(), 0);
   if (got < 0) {
-    if (errno == EINTR) return Step::kWaiting;
+    if (errno == EINTR) return Step::kMoved;  // nothing would report again: try again
     if (errno == EAGAIN) {
       source.may_read = false;
       return Step::kWaiting;
@@ -219,7 +219,7 @@ RelaySet::Step RelaySet::splice_in(Tunnel& tunnel, Side from) {
   const ssize_t got = ::splice(source.fd, nullptr, direction.pipe.write_end, nullptr,
                                PipePool::kCapacity, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (got < 0) {
-    if (errno == EINTR) return Step::kWaiting;
+    if (errno == EINTR) return Step::kMoved;
     if (errno == EAGAIN) {  // the pipe is empty here, so it is the socket that has nothing
       source.may_read = false;
       return Step::kWaiting;

@@ -136,12 +136,12 @@ bool StreamOp::await_suspend(std::coroutine_handle<> frame) {
     result_ = std::unexpected(std::errc(errno));
     return false;
   }
+  // The turn was used up rather than the socket empty: come back to it.
+  if (is_read ? channel.may_read : channel.may_write) loop.again_soon(channel, 0);
   StreamOp*& place = is_read ? stream_->reader_ : stream_->writer_;
   assert(place == nullptr);
   place = this;
   wait_.begin(frame, deadline_);
-  // The turn was used up rather than the socket empty: come back to it.
-  if (is_read ? channel.may_read : channel.may_write) loop.again_soon(channel, 0);
   return true;
 }
 

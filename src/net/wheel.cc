@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 
 namespace ebbgate::net {
 
@@ -36,11 +37,12 @@ void Wheel::arm(Timer& timer, Deadline deadline) {
   filled_[slot / 64] |= std::uint64_t{1} << (slot % 64);
 }
 
-void Wheel::visit(std::size_t slot, Ticks now) {
+std::size_t Wheel::visit(std::size_t slot, Ticks now) {
   Timer* due = slots_[slot];
   slots_[slot] = nullptr;
   filled_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
   if (due != nullptr) due->link_ = &due;
+  std::size_t failed = 0;
   while (due != nullptr) {
     Timer& timer = *due;
     timer.disarm();  // moves `due` on
@@ -48,23 +50,30 @@ void Wheel::visit(std::size_t slot, Ticks now) {
       timer.link_into(slots_[slot]);  // of a later turn
       filled_[slot / 64] |= std::uint64_t{1} << (slot % 64);
     } else {
-      timer.fire_(timer.owner_);
+      try {
+        timer.fire_(timer.owner_);
+      } catch (const std::bad_alloc&) {
+        ++failed;  // the others have a right to their moment
+      }
     }
   }
+  return failed;
 }
 
-void Wheel::advance(MonotonicTime now) {
-  if (now < start_) return;
+std::size_t Wheel::advance(MonotonicTime now) {
+  if (now < start_) return 0;
   const auto target = static_cast<Ticks>((now - start_) / kTick);
-  if (target <= done_) return;
+  if (target <= done_) return 0;
   // After a long pause each slot needs one visit only.
   Ticks tick = std::max(done_, target > kSlots ? target - kSlots : 0);
+  std::size_t failed = 0;
   done_ = target;  // timers armed from now on land after it
   while (tick < target) {
     ++tick;
     const std::size_t slot = tick % kSlots;
-    if ((filled_[slot / 64] >> (slot % 64) & 1) != 0) visit(slot, target);
+    if ((filled_[slot / 64] >> (slot % 64) & 1) != 0) failed += visit(slot, target);
   }
+  return failed;
 }
 
 std::optional<Duration> Wheel::until_next(MonotonicTime now) {

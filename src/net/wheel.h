@@ -45,8 +45,8 @@ class Wheel {
   void arm(Timer& timer, Deadline deadline);
 
   // Fires every timer whose moment has come. A firing timer is disarmed first, and may arm,
-  // disarm or destroy itself and any other.
-  void advance(MonotonicTime now);
+  // disarm or destroy itself and any other. Out: how many of them failed for want of memory.
+  std::size_t advance(MonotonicTime now);
 
   // How long until the wheel wants to be advanced again; nothing when no timer is armed. A timer
   // more than one turn of the wheel away costs one early call a turn.
@@ -57,7 +57,7 @@ class Wheel {
   using Ticks = std::uint64_t;
 
   [[nodiscard]] Ticks ticks_until(MonotonicTime when) const;  // rounded up
-  void visit(std::size_t slot, Ticks now);
+  [[nodiscard]] std::size_t visit(std::size_t slot, Ticks now);
 
   MonotonicTime start_;
   Ticks done_ = 0;  // every tick up to this one has been visited

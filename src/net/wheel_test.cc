@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <new>
 #include <optional>
 #include <random>
 #include <vector>
@@ -221,6 +222,19 @@ TEST(Wheel, AgreesWithAModelOverRandomOperations) {
       if (earliest) ASSERT_LE(now + *next, *earliest) << "seed " << seed << " step " << step;
     }
   }
+}
+
+TEST(Wheel, FiresTheOthersWhenOneFailsForWantOfMemory) {
+  Wheel wheel(kStart);
+  int fired = 0;
+  Timer before{[](void* count) { ++*static_cast<int*>(count); }, &fired};
+  Timer failing{[](void* /*owner*/) { throw std::bad_alloc(); }, nullptr};
+  Timer after{[](void* count) { ++*static_cast<int*>(count); }, &fired};
+  for (Timer* timer : {&before, &failing, &after}) {
+    wheel.arm(*timer, Deadline::after(kStart, Wheel::kTick));
+  }
+  EXPECT_EQ(wheel.advance(kStart + 2 * Wheel::kTick), 1U);
+  EXPECT_EQ(fired, 2);
 }
 
 }  // namespace
