@@ -149,16 +149,16 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   const auto state = [&] {
     return admin::AdminState{.unready = control_pointer->unready_causes(published.generation() > 0),
                              .build = metrics.build(),
-                             .metrics =
-                                 [&metrics](observe::Exposition exposition) {
-                                   return metrics.exposition(exposition,
-                                                             observe::read_process_stats());
-                                 },
+                             .metrics = {},
                              .explain = {}};
   };
-  // What a policy allows is for its operators to know, not for whoever may ask for its health.
+  // What a policy allows, and what is refused, is for the operators to know, not for whoever may
+  // ask for the gateway's health.
   const auto admin_state = [&] {
     admin::AdminState made = state();
+    made.metrics = [&metrics](observe::Exposition exposition) {
+      return metrics.exposition(exposition, observe::read_process_stats());
+    };
     made.explain = explain;
     return made;
   };
