@@ -10,6 +10,7 @@
 #include "app/check_command.h"
 #include "app/exit_code.h"
 #include "app/explain_command.h"
+#include "app/import_command.h"
 #include "app/noproxy_command.h"
 #include "app/run_command.h"
 #include "app/test_command.h"
@@ -29,6 +30,7 @@ constexpr std::array kCommands = {
     Command{"explain", "why is this allowed or denied", ebbgate::app::run_explain},
     Command{"test", "unit tests of a policy", ebbgate::app::run_test},
     Command{"bundles", "list, show and verify named sets of hosts", ebbgate::app::run_bundles},
+    Command{"import", "from Squid, Smokescreen, tinyproxy", ebbgate::app::run_import},
     Command{"noproxy", "build, explain and lint NO_PROXY", ebbgate::app::run_noproxy},
 };
 
