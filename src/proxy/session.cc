@@ -161,7 +161,10 @@ Result<void> decide(Exchange& exchange, const http::RequestHead& head) {
   exchange.decision = policy::decide(policy, subject, request, now);
   if (exchange.decision.verdict != policy::Verdict::kDeny) return {};
   std::string detail = exchange.asked->str();
-  if (const auto nearest = policy::near_miss(policy, subject, request, now)) {
+  if (exchange.decision.reason == Reason::kDeniedByRule && exchange.decision.pattern) {
+    const policy::Citation citation = policy.cite(*exchange.decision.pattern);
+    detail += "; `" + citation.pattern + "` (" + citation.where() + ") denies it";
+  } else if (const auto nearest = policy::near_miss(policy, subject, request, now)) {
     detail += "; " + nearest->text;
   }
   return fail(exchange.decision.reason, Side::kClient, std::move(detail));
