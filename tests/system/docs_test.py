@@ -284,6 +284,15 @@ class Documents(unittest.TestCase):
         enforced["app"] -= {"app"}
         self.assertEqual(enforced, written)
 
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "there is no systemd-analyze")
+    def test_the_unit_is_one_that_systemd_understands(self):
+        folder = self.folder_of(ROOT / "docs" / "operations.md")
+        unit = folder / "deploy" / "systemd" / "ebbgate.service"
+        unit.write_text(unit.read_text().replace("/usr/local/bin/ebbgate", BINARY))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual((0, ""), (done.returncode, done.stdout + done.stderr))
+
     def test_links_between_documents_lead_somewhere(self):
         others = [ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md",
                                            "CHANGELOG.md")]
