@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "analyse/detail/bundle_choice.h"
 #include "analyse/detail/grants.h"
 #include "analyse/detail/suffixes.h"
 #include "policy/address_class.h"
@@ -101,6 +102,34 @@ class Builder {
   Builder(const Traffic& traffic, const LearnOptions& options)
       : traffic_(traffic), options_(options) {}
 
+  void take_bundles(std::map<std::uint32_t, Seen>& hosts) {
+    std::vector<std::pair<Host, Port>> seen;
+    std::vector<std::pair<std::uint32_t, std::uint16_t>> places;
+    for (const auto& [host, of_host] : hosts) {
+      for (const auto& [place, evidence] : of_host.by_port) {
+        const auto port = Port::of(place.first);
+        if (!port || place.second != Need::kNothing) continue;
+        seen.emplace_back(text_host(host), *port);
+        places.emplace_back(host, place.first);
+      }
+    }
+    for (const detail::BundleChoice& choice : detail::choose_bundles(options_.bundles, seen)) {
+      LearnedEntry& entry = bundled_.emplace_back();
+      entry.terms.bundle = {choice.bundle->name, choice.arguments, {}};
+      for (const std::size_t i : choice.seen) {
+        const auto& [host, port] = places[i];
+        const auto row = hosts[host].by_port.find({port, Need::kNothing});
+        entry.hosts.push_back({.pattern = pattern_of(text_host(host)),
+                               .evidence = std::move(row->second),
+                               .special = {}});
+        hosts[host].by_port.erase(row);
+      }
+    }
+    std::ranges::sort(bundled_, {}, [](const LearnedEntry& entry) {
+      return std::tie(entry.terms.bundle->name, entry.terms.bundle->arguments);
+    });
+  }
+
   void take_known(std::map<std::uint32_t, Seen>& hosts) {
     for (auto& [host, seen] : hosts) {
       std::erase_if(seen.by_port, [&](const auto& row) {
@@ -135,7 +164,7 @@ class Builder {
   }
 
   std::vector<LearnedEntry> entries() {
-    std::vector<LearnedEntry> out;
+    std::vector<LearnedEntry> out = std::move(bundled_);
     for (auto& [place, known] : known_) {
       std::vector<LearnedHost> hosts;
       for (auto& [pattern, host] : known.hosts) hosts.push_back(std::move(host));
@@ -188,6 +217,7 @@ class Builder {
       KnownEntry& entry = known_[{i, citation.entry}];
       entry.terms = *citation.entry;
       entry.terms.hosts = {};
+      entry.terms.bundle.reset();
       LearnedHost& learned = entry.hosts[citation.pattern];
       if (learned.pattern.empty()) learned.names = 0;
       learned.pattern = citation.pattern;
@@ -226,6 +256,7 @@ class Builder {
 
   const Traffic& traffic_;
   const LearnOptions& options_;
+  std::vector<LearnedEntry> bundled_;
   std::map<std::pair<std::size_t, const policy::Entry*>, KnownEntry> known_;
   std::set<std::pair<std::uint32_t, std::size_t>> counted_;
   std::map<std::pair<Need, detail::Ports>, std::vector<LearnedHost>> groups_;
@@ -317,6 +348,7 @@ Learned Learner::learn() const {
   for (const auto& [host, seen] : hosts) learned.requests += seen.count();
 
   Builder builder(traffic_, options_);
+  builder.take_bundles(hosts);
   builder.take_known(hosts);
   for (auto& [host, seen] : hosts) builder.take(host, std::move(seen));
   learned.entries = builder.entries();

@@ -25,13 +25,14 @@ struct KnownDocument {
 
 struct LearnOptions {
   std::string name = "learned";       // metadata.name
-  std::vector<Cidr> from;             // whom the document is for; empty: everyone
+  std::vector<Cidr> from = {};        // whom the document is for; empty: everyone
   std::int64_t since = 0;             // events before are left out; milliseconds since 1970
   bool only_reported = false;         // only what passed because of report mode
   bool include_denied = false;        // also what the policy refused
   std::uint64_t min_count = 1;        // requests that a host needs
   std::size_t names_for_suffix = 10;  // distinct names that speak for a suffix; 0: never one
-  std::vector<KnownDocument> known;
+  std::span<const policy::Bundle> bundles = {};  // preferred; they have to stay
+  std::vector<KnownDocument> known = {};
 };
 
 struct Evidence {
@@ -52,10 +53,10 @@ struct LearnedHost {
 };
 
 struct LearnedEntry {
-  policy::Entry terms;  // its ports, sni, tls and the like; without hosts
-  std::string source;   // the known document; empty: none
-  std::string note;     // for a comment; may be empty
-  std::vector<LearnedHost> hosts;
+  policy::Entry terms;             // its bundle, ports, sni, tls and the like; without hosts
+  std::string source;              // the known document; empty: none
+  std::string note;                // for a comment; may be empty
+  std::vector<LearnedHost> hosts;  // of a bundle: what was seen of it
 };
 
 struct Learned {

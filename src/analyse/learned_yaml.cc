@@ -84,16 +84,37 @@ void append_terms(std::string& out, const policy::Entry& terms) {
   }
 }
 
+void append_special(std::string& out, const LearnedHost& host) {
+  for (const auto& [address, meaning] : host.special) {
+    out += "        # led to " + address + ", " + meaning +
+           ": needs `addresses`, or --allow-private\n";
+  }
+}
+
+void append_bundle(std::string& out, const LearnedEntry& entry) {
+  const policy::BundleUse& bundle = *entry.terms.bundle;
+  out += "    - bundle: " + bundle.name + '\n';
+  for (const LearnedHost& host : entry.hosts) {
+    out += "        # " + host.pattern + ": " + evidence_text(host) + '\n';
+    append_special(out, host);
+  }
+  if (bundle.arguments.empty()) return;
+  out += "      parameters: {";
+  for (const auto& [name, value] : bundle.arguments) {
+    if (out.back() != '{') out += ", ";
+    out += name + ": " + quoted(value);
+  }
+  out += "}\n";
+}
+
 void append_entry(std::string& out, const LearnedEntry& entry) {
+  if (entry.terms.bundle) return append_bundle(out, entry);
   if (!entry.source.empty()) out += "    # known: " + escaped_prose(entry.source) + '\n';
   if (!entry.note.empty()) out += "    # " + entry.note + '\n';
   out += "    - hosts:\n";
   for (const LearnedHost& host : entry.hosts) {
     out += "        # " + evidence_text(host) + '\n';
-    for (const auto& [address, meaning] : host.special) {
-      out += "        # led to " + address + ", " + meaning +
-             ": needs `addresses`, or --allow-private\n";
-    }
+    append_special(out, host);
     out += "        - " + quoted(host.pattern) + '\n';
   }
   append_terms(out, entry.terms);

@@ -92,21 +92,70 @@ Aspect aspect_of(unsigned short_of) {
   return Aspect::kExpiry;
 }
 
+// The pattern without its ports.
+std::string shown_whole(const policy::Pattern& pattern) {
+  switch (pattern.kind()) {
+    case PatternKind::kAddresses:
+      return pattern.addresses().str();
+    case PatternKind::kName:
+      return pattern.name();
+    case PatternKind::kNameAndBelow:
+      return "." + pattern.name();
+    case PatternKind::kBelow:
+      return "*." + pattern.name();
+  }
+  return pattern.name();
+}
+
+// The pattern without its ports, and of `.a.example` only the half that the grant is.
+std::string shown(const Grants& grants, const Grant& grant) {
+  const policy::Pattern pattern = grants.pattern(grant);
+  if (grant.kind == PatternKind::kAddresses) return pattern.addresses().str();
+  return (grant.kind == PatternKind::kBelow ? "*." : "") + pattern.name();
+}
+
+// Whether another grant of the same policy makes this one needless, so that only that one is told
+// of. Of two that are the same, the first is the one.
+bool is_redundant(const Grants& grants, const Grant& grant, const Ports& ports) {
+  const detail::Rule& rule = grants.rule(grant);
+  bool found = false;
+  grants.visit_covering(grants, grant, [&](const Grant& wide) {
+    if (&wide == &grant || !detail::without(ports, grants.ports(wide)).empty()) return;
+    const detail::Rule& wider = grants.rule(wide);
+    if (detail::shortfall(wider, wide.who, rule, grant.who) != detail::kNone) return;
+    const bool is_same = grants.pattern(wide).name() == grants.pattern(grant).name() &&
+                         grants.pattern(wide).addresses() == grants.pattern(grant).addresses() &&
+                         detail::shortfall(rule, grant.who, wider, wide.who) == detail::kNone &&
+                         detail::without(grants.ports(wide), grants.ports(grant)).empty();
+    if (!is_same || &wide < &grant) found = true;
+  });
+  return found;
+}
+
 // What of `grant` the other policy does not cover; nothing where it covers all.
 std::optional<Change> uncovered(const Grants& ours, const Grant& grant, const Grants& theirs) {
   const detail::Rule& rule = ours.rule(grant);
   Ports left = ours.ports(grant);
-  const Grant* nearest = nullptr;
-  unsigned nearest_short = 0;
+  std::vector<std::pair<const Grant*, unsigned>> covering;
   theirs.visit_covering(ours, grant, [&](const Grant& wide) {
     const unsigned short_of = detail::shortfall(theirs.rule(wide), wide.who, rule, grant.who);
     if (short_of == detail::kNone) left = detail::without(left, theirs.ports(wide));
-    if (nearest == nullptr || std::popcount(short_of) < std::popcount(nearest_short)) {
-      nearest = &wide;
-      nearest_short = short_of;
-    }
+    covering.emplace_back(&wide, short_of);
   });
-  if (left.empty()) return std::nullopt;
+  if (left.empty() || is_redundant(ours, grant, left)) return std::nullopt;
+
+  // Nearest is what covers some of these ports if it were not for the fewest other things.
+  const Grant* nearest = nullptr;
+  unsigned nearest_short = 0;
+  std::pair<bool, int> least;
+  for (const auto& [wide, short_of] : covering) {
+    const bool is_elsewhere = detail::without(left, theirs.ports(*wide)) == left;
+    const std::pair distance(is_elsewhere, std::popcount(short_of));
+    if (nearest != nullptr && distance >= least) continue;
+    nearest = wide;
+    nearest_short = short_of;
+    least = distance;
+  }
 
   Change change{.denies = rule.denies,
                 .pattern = {},
@@ -121,23 +170,16 @@ std::optional<Change> uncovered(const Grants& ours, const Grant& grant, const Gr
     if (nearest != nullptr) change.aspect = Aspect::kSuffix;
   } else if (nearest_short == detail::kNone) {
     change.aspect = Aspect::kPorts;
-    change.difference = "ports " + str(theirs.ports(*nearest));
+    change.difference = "on " + str(theirs.ports(*nearest));
   } else {
     change.aspect = aspect_of(nearest_short);
     change.difference = difference_of(theirs.rule(*nearest), nearest->who, rule, nearest_short);
   }
   if (nearest != nullptr) {
-    change.nearest = theirs.pattern(*nearest).str();
+    change.nearest = shown_whole(theirs.pattern(*nearest));
     change.nearest_where = theirs.where(*nearest);
   }
   return change;
-}
-
-// The pattern without its ports, and of `.a.example` only the half that the grant is.
-std::string shown(const Grants& grants, const Grant& grant) {
-  const policy::Pattern pattern = grants.pattern(grant);
-  if (grant.kind == PatternKind::kAddresses) return pattern.addresses().str();
-  return (grant.kind == PatternKind::kBelow ? "*." : "") + pattern.name();
 }
 
 bool is_same_but_for_hosts(const Change& a, const Change& b) {

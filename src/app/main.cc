@@ -8,12 +8,15 @@
 
 #include "app/bundles_command.h"
 #include "app/check_command.h"
+#include "app/diff_command.h"
 #include "app/exit_code.h"
 #include "app/explain_command.h"
 #include "app/import_command.h"
+#include "app/learn_command.h"
 #include "app/noproxy_command.h"
 #include "app/run_command.h"
 #include "app/test_command.h"
+#include "app/unused_command.h"
 #include "app/version.h"
 
 namespace {
@@ -30,6 +33,9 @@ constexpr std::array kCommands = {
     Command{"explain", "why is this allowed or denied", ebbgate::app::run_explain},
     Command{"test", "unit tests of a policy", ebbgate::app::run_test},
     Command{"bundles", "list, show and verify named sets of hosts", ebbgate::app::run_bundles},
+    Command{"diff", "what a change of policy means, replayed over logs", ebbgate::app::run_diff},
+    Command{"learn", "the smallest policy that covers a log", ebbgate::app::run_learn},
+    Command{"unused", "entries of a policy that nothing uses", ebbgate::app::run_unused},
     Command{"import", "from Squid, Smokescreen, tinyproxy", ebbgate::app::run_import},
     Command{"noproxy", "build, explain and lint NO_PROXY", ebbgate::app::run_noproxy},
 };

@@ -33,9 +33,8 @@ bool includes(const policy::SubjectRule& ours, const policy::SubjectRule& theirs
   return is_same(ours.user, theirs.user) && is_same(ours.certificate, theirs.certificate) &&
          is_same(ours.pod_namespace, theirs.pod_namespace) &&
          is_same(ours.service_account, theirs.service_account) &&
-         std::ranges::all_of(ours.pod_labels, [&](const auto& label) {
-           return has(theirs.pod_labels, label);
-         });
+         std::ranges::all_of(ours.pod_labels,
+                             [&](const auto& label) { return has(theirs.pod_labels, label); });
 }
 
 bool includes_terms(const Rule& ours, const Rule& theirs) {
@@ -54,9 +53,7 @@ bool includes_terms(const Rule& ours, const Rule& theirs) {
 }
 
 bool includes_requests(const policy::Entry& ours, const policy::Entry& theirs) {
-  const auto has_method = [&](const std::string& method) {
-    return has(ours.methods, method);
-  };
+  const auto has_method = [&](const std::string& method) { return has(ours.methods, method); };
   const auto has_path = [&](const std::string& path) {
     return std::ranges::any_of(ours.paths, [&](std::string_view prefix) {
       return path.starts_with(prefix) &&
