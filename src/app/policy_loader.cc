@@ -58,6 +58,9 @@ bool PolicyLoader::publish(config::LoadedPolicy loaded) {
     if (published_->generation() > 0) say("the policy is unchanged: the new one is invalid");
     return false;
   }
+  for (const config::Problem& warning : config::expiry_warnings(*loaded.policy, clock_->wall())) {
+    say(policy::str(warning));
+  }
   metrics_->reloads_succeeded.add();
   metrics_->last_reload_succeeded.set(1);
   if (loaded.version == version_) return true;

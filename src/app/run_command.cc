@@ -26,6 +26,7 @@
 #include "app/upgrade.h"
 #include "app/version.h"
 #include "config/bundles.h"
+#include "config/load_policy.h"
 #include "config/settings.h"
 #include "net/listener.h"
 #include "source/file_watch.h"
@@ -156,7 +157,12 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   // ask for the gateway's health.
   const auto admin_state = [&] {
     admin::AdminState made = state();
-    made.metrics = [&metrics](observe::Exposition exposition) {
+    made.metrics = [&](observe::Exposition exposition) {
+      if (const proxy::SnapshotPtr snapshot = published.get().first) {
+        const auto ending = config::count_expiries(*snapshot->policy, clock.wall());
+        metrics.policy().entries_expiring.set(static_cast<std::int64_t>(ending.expiring));
+        metrics.policy().entries_expired.set(static_cast<std::int64_t>(ending.expired));
+      }
       return metrics.exposition(exposition, observe::read_process_stats());
     };
     made.explain = explain;

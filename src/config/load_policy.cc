@@ -208,12 +208,31 @@ class PolicyLoader {
   Digest digest_;
 };
 
+// Calls visit(Document, Entry) for each entry that has expired or will within a week.
+template <typename Visit>
+void visit_ending(const policy::Policy& policy, WallTime now, Visit&& visit) {
+  for (const policy::Document& document : policy.documents()) {
+    for (const auto* entries : {&document.allow, &document.deny}) {
+      for (const policy::Entry& entry : *entries) {
+        if (entry.expires && *entry.expires < now + kExpiryNotice) visit(document, entry);
+      }
+    }
+  }
+}
+
 }  // namespace
+
+ExpiryCounts count_expiries(const policy::Policy& policy, WallTime now) {
+  ExpiryCounts counts;
+  visit_ending(policy, now, [&](const policy::Document&, const policy::Entry& entry) {
+    ++(*entry.expires <= now ? counts.expired : counts.expiring);
+  });
+  return counts;
+}
 
 std::vector<Problem> expiry_warnings(const policy::Policy& policy, WallTime now) {
   std::vector<Problem> warnings;
-  const auto look = [&](const policy::Document& document, const policy::Entry& entry) {
-    if (!entry.expires || *entry.expires >= now + kExpiryNotice) return;
+  visit_ending(policy, now, [&](const policy::Document& document, const policy::Entry& entry) {
     warnings.push_back({.severity = policy::Severity::kWarning,
                         .file = document.file,
                         .position = entry.position,
@@ -221,11 +240,7 @@ std::vector<Problem> expiry_warnings(const policy::Policy& policy, WallTime now)
                                        ? "the entry has expired, and matches nothing"
                                        : "the entry expires within a week",
                         .fix = "move its `expires`, or remove it"});
-  };
-  for (const policy::Document& document : policy.documents()) {
-    for (const policy::Entry& entry : document.allow) look(document, entry);
-    for (const policy::Entry& entry : document.deny) look(document, entry);
-  }
+  });
   return warnings;
 }
 

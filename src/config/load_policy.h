@@ -25,6 +25,14 @@ struct LoadedPolicy {
 // revision. `hash_seed`: see PolicySettings; it is no part of the version.
 [[nodiscard]] LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed = 0);
 
+// How many elements of `allow` and `deny` expire within a week, and how many have.
+struct ExpiryCounts {
+  std::size_t expiring = 0;
+  std::size_t expired = 0;
+  bool operator==(const ExpiryCounts&) const = default;
+};
+[[nodiscard]] ExpiryCounts count_expiries(const policy::Policy& policy, WallTime now);
+
 // Warnings for the entries that have expired, and for those that will within a week.
 [[nodiscard]] std::vector<Problem> expiry_warnings(const policy::Policy& policy, WallTime now);
 

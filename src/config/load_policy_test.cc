@@ -207,6 +207,9 @@ TEST_F(LoadPolicy, WarnsAWeekBeforeAnEntryExpires) {
       "or remove it\n"
       "D/a.yaml:9:7: warning: the entry expires within a week; move its `expires`, or remove "
       "it\n");
+  const std::chrono::sys_days date = std::chrono::year(2026) / 6 / 14;
+  EXPECT_EQ(count_expiries(*loaded.policy, date), (ExpiryCounts{.expiring = 1, .expired = 1}));
+  EXPECT_EQ(count_expiries(*loaded.policy, date - std::chrono::days(30)), ExpiryCounts{});
 }
 
 // As the kubelet mounts one: names link through ..data, which is swapped from one revision to the

@@ -179,6 +179,10 @@ std::string Metrics::exposition(Exposition exposition, const ProcessStats& proce
   out.sample({}, policy_.generation.value());
   out.gauge("ebbgate_policy_entries", "Entries of the policy in force.");
   out.sample({}, policy_.entries.value());
+  out.gauge("ebbgate_policy_entries_expiring", "Entries that expire within a week.");
+  out.sample({}, policy_.entries_expiring.value());
+  out.gauge("ebbgate_policy_entries_expired", "Entries that have expired and match nothing.");
+  out.sample({}, policy_.entries_expired.value());
   out.gauge("ebbgate_policy_loaded_timestamp_seconds",
             "When the policy in force was loaded, in seconds since the epoch.");
   out.sample({}, policy_.loaded_at.value());

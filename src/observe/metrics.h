@@ -129,6 +129,8 @@ struct alignas(64) WorkerMetrics {
 struct alignas(64) PolicyMetrics {
   Gauge generation;               // of the policy in force; 0: there was never one
   Gauge entries;                  // of the policy in force
+  Gauge entries_expiring;         // of those with `expires`: within a week; set at each scrape
+  Gauge entries_expired;          // and those that match nothing any more
   Gauge loaded_at;                // of the policy in force, seconds since the epoch
   Gauge last_reload_succeeded{};  // 1 or 0
   Counter reloads_succeeded;
