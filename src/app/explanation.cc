@@ -69,7 +69,7 @@ Result<policy::Inquiry> inquiry_of(const ExplainWords& words) {
 
 std::string json(const policy::Finding& finding) {
   Json out{{"target", finding.target},
-           {"verdict", policy::word(finding.verdict)},
+           {"verdict", ebbgate::word(finding.verdict)},
            {"reason", ebbgate::word(finding.reason)},
            {"summary", info(finding.reason).summary}};
   Json steps = Json::array();

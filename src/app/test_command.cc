@@ -67,7 +67,7 @@ std::vector<std::string> failures_of(const config::PolicyCase& expected,
     failures.push_back("expected the " + std::string(what) + " " + quoted(wanted) + ", found " +
                        (found.empty() ? "none" : quoted(found)));
   };
-  want("verdict", policy::word(expected.expect), policy::word(finding.verdict));
+  want("verdict", word(expected.expect), word(finding.verdict));
   if (expected.reason) want("reason", word(*expected.reason), word(finding.reason));
   const policy::Citation* matched = finding.matched ? &*finding.matched : nullptr;
   if (!expected.rule.empty()) {

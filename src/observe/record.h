@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "base/reason.h"
+#include "base/verdict.h"
 
 namespace ebbgate::observe {
 
@@ -18,16 +19,9 @@ namespace ebbgate::observe {
 // a refused CONNECT among it.
 enum class Phase : std::uint8_t { kOpen, kClose, kRequest };
 
-// kReport: the policy would have refused it, and is only being tried out (semantics 11).
-enum class Verdict : std::uint8_t { kAllow, kDeny, kReport };
-
 [[nodiscard]] constexpr std::string_view word(Phase phase) {
   constexpr std::array<std::string_view, 3> kWords = {"open", "close", "request"};
   return kWords[static_cast<std::size_t>(phase)];
-}
-[[nodiscard]] constexpr std::string_view word(Verdict verdict) {
-  constexpr std::array<std::string_view, 3> kWords = {"ALLOW", "DENY", "REPORT"};
-  return kWords[static_cast<std::size_t>(verdict)];
 }
 
 // Squid's `%Ss`, as far as a gateway without a cache has any.

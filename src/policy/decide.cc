@@ -68,18 +68,6 @@ Reason reason_of(Fit miss) {
 
 }  // namespace detail
 
-std::string_view word(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kAllow:
-      return "ALLOW";
-    case Verdict::kDeny:
-      return "DENY";
-    case Verdict::kReport:
-      return "REPORT";
-  }
-  return "DENY";
-}
-
 void AdmissionSet::add(const Admission& admission) {
   const auto known = all();
   if (std::ranges::find(known, admission) != known.end()) return;

@@ -13,6 +13,7 @@
 #include "base/authority.h"
 #include "base/clock.h"
 #include "base/reason.h"
+#include "base/verdict.h"
 #include "policy/policy.h"
 
 namespace ebbgate::policy {
@@ -32,8 +33,7 @@ struct Request {
   std::string_view path = {};    // kClear only; from the first '/', a query is ignored
 };
 
-enum class Verdict : std::uint8_t { kAllow, kDeny, kReport };
-[[nodiscard]] std::string_view word(Verdict verdict);  // ALLOW, DENY, REPORT
+using ebbgate::Verdict;
 
 // One way in: the terms of an entry that matched, and for an address literal the pattern that names
 // it (which lifts the ban on a special address if it lies wholly in the special block).

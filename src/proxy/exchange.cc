@@ -80,12 +80,12 @@ observe::Record record_of(const Exchange& exchange, observe::Phase phase, const 
   record.ech = exchange.ech;
   record.reason = end.reason;
   if (is_refusal(end)) {
-    record.verdict = observe::Verdict::kDeny;
-  } else if (exchange.decision.verdict == policy::Verdict::kReport) {
-    record.verdict = observe::Verdict::kReport;
+    record.verdict = Verdict::kDeny;
+  } else if (exchange.decision.verdict == Verdict::kReport) {
+    record.verdict = Verdict::kReport;
     if (end.reason == Reason::kAllowed) record.reason = exchange.decision.reason;
   } else {
-    record.verdict = observe::Verdict::kAllow;
+    record.verdict = Verdict::kAllow;
   }
   if (exchange.snapshot != nullptr) {
     record.policy_version = exchange.snapshot->version;

@@ -93,7 +93,7 @@ net::Task<bool> answer_here(Exchange& exchange, const http::RequestHead& head) {
   const auto sent = co_await client.stream.write_all(bytes, deadline);
   record_passed(exchange, sent ? kServed : Error{Reason::kClientClosed, Side::kClient, {}});
   if (sent && !goes_on) client.worker.linger.add(std::move(client.stream));
-  co_return goes_on && sent.has_value();
+  co_return sent.has_value() && goes_on;
 }
 
 // One request and its response over one origin connection.

@@ -159,7 +159,7 @@ Result<void> decide(Exchange& exchange, const http::RequestHead& head) {
   const policy::Request request = request_of(exchange, head);
   const WallTime now = worker.shared.clock.wall();
   exchange.decision = policy::decide(policy, subject, request, now);
-  if (exchange.decision.verdict != policy::Verdict::kDeny) return {};
+  if (exchange.decision.verdict != Verdict::kDeny) return {};
   std::string detail = exchange.asked->str();
   if (exchange.decision.reason == Reason::kDeniedByRule && exchange.decision.pattern) {
     const policy::Citation citation = policy.cite(*exchange.decision.pattern);

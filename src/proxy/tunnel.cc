@@ -63,7 +63,7 @@ net::Task<bool> name_leads_to(const Exchange& exchange, const Hostname& name) {
   const policy::Decision decision =
       policy::decide(*exchange.snapshot->policy, exchange.client.subject,
                      {.host = host, .port = exchange.asked->port}, worker.shared.clock.wall());
-  if (decision.verdict == policy::Verdict::kDeny) co_return false;
+  if (decision.verdict == Verdict::kDeny) co_return false;
   const Deadline deadline = worker.loop.after(worker.options().limits.connect);
   const dns::Outcome answer = co_await addresses_of(worker, host, deadline);
   if (!answer) co_return false;
@@ -77,8 +77,7 @@ net::Task<Result<void>> check_hello(Exchange& exchange, const Origin& origin, De
   const policy::Policy& policy = *exchange.snapshot->policy;
   policy::Handshake handshake;
   auto hello = co_await read_hello(client, deadline);
-  if (!hello &&
-      policy::verdict_of(exchange.decision, hello.error().reason) == policy::Verdict::kDeny) {
+  if (!hello && policy::verdict_of(exchange.decision, hello.error().reason) == Verdict::kDeny) {
     co_return std::unexpected(std::move(hello.error()));
   }
   Reason reason = Reason::kAllowed;
@@ -96,8 +95,8 @@ net::Task<Result<void>> check_hello(Exchange& exchange, const Origin& origin, De
     reason = hello.error().reason;
   }
   if (reason == Reason::kAllowed) co_return {};
-  const policy::Verdict verdict = policy::verdict_of(exchange.decision, reason);
-  if (verdict == policy::Verdict::kReport) {
+  const Verdict verdict = policy::verdict_of(exchange.decision, reason);
+  if (verdict == Verdict::kReport) {
     exchange.decision.verdict = verdict;
     exchange.decision.reason = reason;
     co_return {};
@@ -143,7 +142,7 @@ bool admits_opaque(Exchange& exchange, Origin& origin) {
   const WallTime now = exchange.client.worker.shared.clock.wall();
   policy::Decision opaque =
       policy::decide(*snapshot.policy, subject, {.host = asked.host, .port = asked.port}, now);
-  if (opaque.verdict == policy::Verdict::kDeny) return false;
+  if (opaque.verdict == Verdict::kDeny) return false;
   policy::AddressJudgement judged =
       policy::judge_address(*snapshot.policy, snapshot.guard, subject, asked.host, opaque,
                             origin.address.address, asked.port, now);

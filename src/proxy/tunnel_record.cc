@@ -75,7 +75,7 @@ void TunnelRecord::tunnel_ended(const net::TunnelEnd& end) {
       .port = port_,
       .sni = text(kSni),
       .verdict = verdict_,
-      .reason = verdict_ == observe::Verdict::kReport ? reason_ : end.reason,
+      .reason = verdict_ == Verdict::kReport ? reason_ : end.reason,
       .policy = text(kPolicy),
       .rule = text(kRule),
       .policy_version = text(kVersion),
@@ -103,7 +103,7 @@ bool TunnelRecord::is_allowed_by(const Snapshot& snapshot, WallTime now) const {
       text(kMethod) == "CONNECT" ? policy::Visibility::kOpaque : policy::Visibility::kPending;
   const policy::Request request{.host = *host, .port = *Port::of(port_), .visibility = visibility};
   const policy::Decision decision = policy::decide(*snapshot.policy, subject, request, now);
-  if (decision.verdict == policy::Verdict::kDeny) return false;
+  if (decision.verdict == Verdict::kDeny) return false;
   if (!origin_) return true;
   const policy::AddressJudgement judged = policy::judge_address(
       *snapshot.policy, snapshot.guard, subject, *host, decision, *origin_, request.port, now);

@@ -53,7 +53,7 @@ class TunnelRecord final : public net::TunnelOwner {
   std::uint16_t status_;
   std::uint16_t listener_;
   std::optional<bool> ech_;
-  observe::Verdict verdict_;
+  Verdict verdict_;
   Reason reason_;
 };
 
