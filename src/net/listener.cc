@@ -88,6 +88,8 @@ void Listener::close() {
 void Listener::abandon() {
   if (channel_ == nullptr) return;
   pause_.disarm();
+  // Closing takes a descriptor out of epoll only with its last copy.
+  loop_->unwatch(*channel_);
   loop_->close(*channel_);
   channel_ = nullptr;
 }

@@ -47,7 +47,7 @@ class Listener {
   // Accepts what the kernel has completed already, then closes: nobody whose handshake is done is
   // turned away with a reset.
   void close();
-  // Stops accepting and leaves the socket to whoever else holds it.
+  // Stops accepting and leaves the socket to another process that holds it, too.
   void abandon();
 
   [[nodiscard]] Endpoint local() const;

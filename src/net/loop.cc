@@ -140,6 +140,12 @@ bool Loop::rewatch(Channel& channel, std::uint32_t events) {
   return ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, channel.fd, &event) == 0;
 }
 
+void Loop::unwatch(Channel& channel) {
+  if (!channel.is_registered) return;
+  ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, channel.fd, nullptr);
+  channel.is_registered = false;
+}
+
 int Loop::give_up(Channel& channel) {
   const int fd = channel.fd;
   assert(fd >= 0);

@@ -111,6 +111,9 @@ class Loop {
   [[nodiscard]] bool mute(Channel& channel, bool is_muted);
   // Changes what a watched channel waits for.
   [[nodiscard]] bool rewatch(Channel& channel, std::uint32_t events);
+  // Takes the channel out of epoll, which closing does only where no other process has a copy of
+  // the descriptor.
+  void unwatch(Channel& channel);
   void close(Channel& channel);
   // Forgets the channel without closing its descriptor, which is returned.
   [[nodiscard]] int give_up(Channel& channel);
