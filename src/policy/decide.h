@@ -34,6 +34,7 @@ struct Request {
 };
 
 using ebbgate::Verdict;
+using ebbgate::word;
 
 // One way in: the terms of an entry that matched, and for an address literal the pattern that names
 // it (which lifts the ban on a special address if it lies wholly in the special block).
