@@ -100,8 +100,9 @@ void Control::serve_signal(int signal) {
   }
 }
 
-void Control::policy_changed() {
-  tell_service_manager("READY=1");
+void Control::policy_loaded(bool is_valid) {
+  tell_service_manager("READY=1");  // ends RELOADING=1
+  if (!is_valid) return;
   switch (options_->on_policy_change) {
     case proxy::OnPolicyChange::kKeep:
       break;

@@ -30,8 +30,8 @@ class Control {
   static void block_signals();
   [[nodiscard]] Result<void> start();
 
-  // Call when a new policy is in force: what becomes of the tunnels that it refuses.
-  void policy_changed();
+  // Call after each attempt to load the policy: what becomes of the tunnels that it refuses.
+  void policy_loaded(bool is_valid);
 
   // Why the gateway should get no traffic, in kebab case; empty: it is ready. Local causes only.
   [[nodiscard]] std::vector<std::string> unready_causes(bool has_policy) const;

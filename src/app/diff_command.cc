@@ -108,7 +108,7 @@ std::string text_of(const analyse::PolicyDiff& diff) {
 }
 
 std::string str(const analyse::Judgement& judgement) {
-  return std::string(policy::word(judgement.verdict)) + ' ' + std::string(word(judgement.reason));
+  return std::string(word(judgement.verdict)) + ' ' + std::string(word(judgement.reason));
 }
 
 std::string text_of(const analyse::ReplayReport& report, const analyse::LogCounts& counts,
@@ -161,7 +161,7 @@ Json json_of(const analyse::Change& change) {
 }
 
 Json json_of(const analyse::Judgement& judgement) {
-  return {{"verdict", policy::word(judgement.verdict)}, {"reason", word(judgement.reason)}};
+  return {{"verdict", word(judgement.verdict)}, {"reason", word(judgement.reason)}};
 }
 
 Json json_of(const analyse::ReplayReport& report, const analyse::LogCounts& counts,

@@ -13,14 +13,14 @@ bool names_a_policy(const config::Settings& settings) {
 
 PolicyLoader::PolicyLoader(net::Loop& loop, const config::Settings& settings, const Clock& clock,
                            proxy::PublishedSnapshot& published, observe::PolicyMetrics& metrics,
-                           std::uint64_t seed, std::function<void()> on_published)
+                           std::uint64_t seed, std::function<void()> on_loaded)
     : loop_(&loop),
       settings_(&settings),
       clock_(&clock),
       published_(&published),
       metrics_(&metrics),
       seed_(seed),
-      on_published_(std::move(on_published)) {}
+      on_loaded_(std::move(on_loaded)) {}
 
 PolicyLoader::~PolicyLoader() {
   if (thread_.joinable()) thread_.join();
@@ -51,6 +51,12 @@ void PolicyLoader::reload() {
 }
 
 bool PolicyLoader::publish(config::LoadedPolicy loaded) {
+  const bool is_valid = take_over(std::move(loaded));
+  on_loaded_(is_valid);
+  return is_valid;
+}
+
+bool PolicyLoader::take_over(config::LoadedPolicy loaded) {
   for (const config::Problem& problem : loaded.problems) say(policy::str(problem));
   if (loaded.policy == nullptr) {
     metrics_->reloads_failed.add();
@@ -66,17 +72,17 @@ bool PolicyLoader::publish(config::LoadedPolicy loaded) {
   if (loaded.version == version_) return true;
   version_ = loaded.version;
   retired_.push_back(published_->get().first);
-  const auto entries = static_cast<std::int64_t>(loaded.policy->pattern_count());
+  const std::size_t entries = loaded.policy->pattern_count();
   published_->publish(std::make_shared<const proxy::Snapshot>(
       proxy::Snapshot{.policy = std::move(loaded.policy),
                       .guard = policy::AddressGuard(guard_settings(*settings_, listeners_)),
                       .version = version_}));
   metrics_->generation.set(static_cast<std::int64_t>(published_->generation()));
-  metrics_->entries.set(entries);
+  metrics_->entries.set(static_cast<std::int64_t>(entries));
   metrics_->loaded_at.set(
       std::chrono::duration_cast<std::chrono::seconds>(clock_->wall().time_since_epoch()).count());
-  say("policy " + version_ + " is in force: " + std::to_string(entries) + " entries");
-  on_published_();
+  say("policy " + version_ + " is in force: " + std::to_string(entries) +
+      (entries == 1 ? " entry" : " entries"));
   return true;
 }
 

@@ -22,10 +22,11 @@ namespace ebbgate::app {
 class PolicyLoader {
  public:
   // `listeners`: what the process listens on, which no policy can allow. `seed`: for the matcher's
-  // hash. `on_published` is called on the loop after a new policy is in force.
+  // hash. `on_loaded` is called on the loop after each attempt, with whether what was loaded is
+  // valid, and so in force.
   PolicyLoader(net::Loop& loop, const config::Settings& settings, const Clock& clock,
                proxy::PublishedSnapshot& published, observe::PolicyMetrics& metrics,
-               std::uint64_t seed, std::function<void()> on_published);
+               std::uint64_t seed, std::function<void(bool is_valid)> on_loaded);
   ~PolicyLoader();
   PolicyLoader(const PolicyLoader&) = delete;
   PolicyLoader& operator=(const PolicyLoader&) = delete;
@@ -40,6 +41,7 @@ class PolicyLoader {
 
  private:
   bool publish(config::LoadedPolicy loaded);
+  bool take_over(config::LoadedPolicy loaded);
 
   net::Loop* loop_;
   const config::Settings* settings_;
@@ -47,7 +49,7 @@ class PolicyLoader {
   proxy::PublishedSnapshot* published_;
   observe::PolicyMetrics* metrics_;
   std::uint64_t seed_;
-  std::function<void()> on_published_;
+  std::function<void(bool is_valid)> on_loaded_;
   std::vector<Endpoint> listeners_;
   // The one before: kept until the next, so that no worker has to take it apart.
   std::vector<proxy::SnapshotPtr> retired_;

@@ -124,9 +124,10 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   const auto loop = value_or_throw(net::Loop::make());
   proxy::PublishedSnapshot published;
   Control* control_pointer = nullptr;
-  PolicyLoader policies(*loop, settings, clock, published, metrics.policy(), random_bits(), [&] {
-    if (control_pointer != nullptr) control_pointer->policy_changed();
-  });
+  PolicyLoader policies(*loop, settings, clock, published, metrics.policy(), random_bits(),
+                        [&](bool is_valid) {
+                          if (control_pointer != nullptr) control_pointer->policy_loaded(is_valid);
+                        });
 
   auto gateway = value_or_throw(proxy::Gateway::make({.options = options,
                                                       .clock = clock,

@@ -54,41 +54,40 @@ std::string_view TunnelRecord::text(Text which) const {
 void TunnelRecord::tunnel_ended(const net::TunnelEnd& end) {
   std::string error;
   if (end.error != std::errc{}) error = std::make_error_code(end.error).message();
-  const bool is_whole = end.error == std::errc{} && (end.reason == Reason::kClientClosed ||
-                                                     end.reason == Reason::kOriginClosed);
-  const observe::Record record{
-      .time = worker_.shared.clock.wall(),
-      .id = id_.view(),
-      .phase = observe::Phase::kClose,
-      .count = 1,
-      .client = client_,
-      .vpc_endpoint = text(kVpcEndpoint),
-      .subject = {.kind = text(kSubject).empty() ? "" : "address",
-                  .name = text(kSubject),
-                  .name_space = {}},
-      .user = {},
-      .ech = ech_,
-      .listener = worker_.listener_name(listener_),
-      .method = text(kMethod),
-      .target = text(kTarget),
-      .host = text(kHost),
-      .port = port_,
-      .sni = text(kSni),
-      .verdict = verdict_,
-      .reason = verdict_ == Verdict::kReport ? reason_ : end.reason,
-      .policy = text(kPolicy),
-      .rule = text(kRule),
-      .policy_version = text(kVersion),
-      .address = origin_,
-      .bytes_in = from_client_ + end.from_client,
-      .bytes_out = to_client_ + end.from_origin,
-      .status = status_,
-      .duration = worker_.loop.now() - began_,
-      .connect = connect_took_,
-      .error = error,
-      .squid_result =
-          is_whole ? observe::SquidResult::kTunnel : observe::SquidResult::kTunnelAborted,
-      .content_type = {}};
+  // Clients end tunnels with a reset as often as with a close; only an end of ours cuts one short.
+  const bool is_whole = end.reason == Reason::kClientClosed || end.reason == Reason::kOriginClosed;
+  const observe::Record record{.time = worker_.shared.clock.wall(),
+                               .id = id_.view(),
+                               .phase = observe::Phase::kClose,
+                               .count = 1,
+                               .client = client_,
+                               .vpc_endpoint = text(kVpcEndpoint),
+                               .subject = {.kind = text(kSubject).empty() ? "" : "address",
+                                           .name = text(kSubject),
+                                           .name_space = {}},
+                               .user = {},
+                               .ech = ech_,
+                               .listener = worker_.listener_name(listener_),
+                               .method = text(kMethod),
+                               .target = text(kTarget),
+                               .host = text(kHost),
+                               .port = port_,
+                               .sni = text(kSni),
+                               .verdict = verdict_,
+                               .reason = verdict_ == Verdict::kReport ? reason_ : end.reason,
+                               .policy = text(kPolicy),
+                               .rule = text(kRule),
+                               .policy_version = text(kVersion),
+                               .address = origin_,
+                               .bytes_in = from_client_ + end.from_client,
+                               .bytes_out = to_client_ + end.from_origin,
+                               .status = status_,
+                               .duration = worker_.loop.now() - began_,
+                               .connect = connect_took_,
+                               .error = error,
+                               .squid_result = is_whole ? observe::SquidResult::kTunnel
+                                                        : observe::SquidResult::kTunnelAborted,
+                               .content_type = {}};
   worker_.metrics.count(record);
   worker_.log.queue_or_drop(record);
 }
