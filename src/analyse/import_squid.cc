@@ -295,7 +295,7 @@ class SquidImporter {
       for (const std::string& value : values) add_port(acl, value, place);
     } else if (type == "method") {
       if (is_first) box.methods = 0;
-      for (const std::string& value : values) box.methods |= bit_of_method(value);
+      for (const std::string& value : values) add_method(acl, value, place);
     } else if (type == "at_step") {
       acl.why_not = "at_step";
     } else {
@@ -376,12 +376,18 @@ class SquidImporter {
     }
   }
 
-  detail::MethodSet bit_of_method(const std::string& method) {
+  void add_method(Acl& acl, const std::string& method, const Place& place) {
     const auto known = std::ranges::find(methods_, method);
     const auto index = static_cast<unsigned>(known - methods_.begin());
-    if (index >= 31) return 0;
+    const bool is_method = std::ranges::all_of(
+        method, [](char c) { return ('A' <= c && c <= 'Z') || c == '-' || c == '_'; });
+    if (!is_method || index >= 31) {
+      acl.is_less = true;
+      return note(place, Severity::kWarning,
+                  "\"" + method + "\" is not taken for a method: it is none, or one too many");
+    }
     if (known == methods_.end()) methods_.push_back(method);
-    return detail::MethodSet{1} << index;
+    acl.box.methods |= detail::MethodSet{1} << index;
   }
 
   // The set of one acl in a rule, or why there is none. `allows`: what the rule does.

@@ -197,7 +197,10 @@ TEST(ImportSquid, SurvivesAnything) {
   for (const char* conf : {"", "\\", "acl", "acl x", "acl x port", "acl x port 99999\n", "\"", "!",
                            "http_access", "http_access allow", "http_access allow !all\n",
                            "acl a src 10.0.0.9-10.0.0.1\nhttp_access allow a\n",
-                           "acl a src 10.0.0.0/99\nhttp_access allow a\n", "include \"\n", "# x"}) {
+                           "acl a src 10.0.0.0/99\nhttp_access allow a\n",
+                           "acl d dstdomain a.example\nacl m method 4 !p [x GET PROPFIND\n"
+                           "http_access allow d m\n",
+                           "include \"\n", "# x"}) {
     const Imported result = imported(conf);
     if (!result.text.empty()) EXPECT_NE(policy_of(result), nullptr) << conf;
   }
