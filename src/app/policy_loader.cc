@@ -13,7 +13,7 @@ bool names_a_policy(const config::Settings& settings) {
 
 PolicyLoader::PolicyLoader(net::Loop& loop, const config::Settings& settings, const Clock& clock,
                            proxy::PublishedSnapshot& published, observe::PolicyMetrics& metrics,
-                           std::uint64_t seed, std::function<void()> on_loaded)
+                           std::uint64_t seed, std::function<void(bool)> on_loaded)
     : loop_(&loop),
       settings_(&settings),
       clock_(&clock),
