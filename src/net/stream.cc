@@ -255,6 +255,13 @@ Channel& Stream::release() {
   return channel;
 }
 
+bool Stream::is_alive() const {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  return ::getsockopt(channel_->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+         info.tcpi_state != TCP_CLOSE;
+}
+
 Endpoint Stream::local() const {
   SocketAddress address;
   if (::getsockname(channel_->fd, address.get(), &address.size) != 0) return {};

@@ -113,6 +113,10 @@ class Stream {
   // Whether the other side has closed, as far as is known without asking the kernel again.
   [[nodiscard]] bool peer_is_done() const { return channel_->peer_is_done; }
 
+  // Whether the connection has not been reset or given up by the kernel (keep-alive probes that
+  // nobody answers); asks the kernel. A half-closed one is still there.
+  [[nodiscard]] bool is_alive() const;
+
   [[nodiscard]] Endpoint local() const;
   [[nodiscard]] Endpoint remote() const;
 

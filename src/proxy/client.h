@@ -32,11 +32,10 @@ class ClientTicket {
 
   // kAllowed, kOverCapacity or kOverLimit, once it is known which client it is.
   [[nodiscard]] Reason identify(const std::optional<IpAddress>& client) {
-    client_ = client;
-    if (client && worker_->shared.counts.enter(*client) != Reason::kAllowed) {
-      return Reason::kOverLimit;
-    }
-    return capacity_;
+    if (!client) return capacity_;
+    const Reason admitted = worker_->shared.counts.enter(*client);
+    client_ = client;  // counted, and not before
+    return admitted == Reason::kAllowed ? capacity_ : admitted;
   }
 
  private:

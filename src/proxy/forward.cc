@@ -1,5 +1,6 @@
 #include "proxy/forward.h"
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <string>
@@ -15,6 +16,10 @@
 
 namespace ebbgate::proxy {
 namespace {
+
+// Nobody reads from a client that waits for its response: how often it is looked whether it is
+// still there, so that an origin that never answers does not hold on to clients that are gone.
+constexpr Duration kLookForClient = std::chrono::seconds(2);
 
 // The request's body on its way to the origin, beside the response that may come at any time.
 struct Upload {
@@ -183,12 +188,16 @@ net::Task<Result<void>> Conversation::read_response_head() {
     }
     if (upload_.broke == Broke::kSource) co_return upload_.result;
     const Deadline deadline = Deadline::after(since, idle_);
-    const auto got = co_await origin_.stream.read_some(buffer_.space(), deadline);
-    if (!got && got.error() == std::errc::timed_out &&
-        (upload_.is_running || upload_.ended_at > since)) {
-      // It was busy with the body, which has a timeout of its own.
-      since = upload_.is_running ? worker_.loop.now() : upload_.ended_at;
-      continue;
+    const Deadline next_look = deadline.or_earlier(worker_.loop.after(kLookForClient));
+    const auto got = co_await origin_.stream.read_some(buffer_.space(), next_look);
+    if (!got && got.error() == std::errc::timed_out) {
+      if (!exchange_.client.stream.is_alive()) {
+        co_return fail(Reason::kClientClosed, Side::kClient, "while it waited for the response");
+      }
+      // The origin was busy with the body, which has a timeout of its own.
+      if (upload_.is_running) since = worker_.loop.now();
+      since = std::max(since, upload_.ended_at);
+      if (worker_.loop.now() < Deadline::after(since, idle_).when()) continue;
     }
     if (!got) co_return std::unexpected(origin_error(got.error()));
     if (*got == 0) {

@@ -74,7 +74,10 @@ net::Task<Result<Origin>> reach(Exchange& exchange) {
   for (const Passed& each : *passed) addresses.push_back(each.address);
   auto dialed =
       co_await net::dial(worker.loop, std::move(addresses), exchange.asked->port, deadline);
-  if (!dialed) co_return std::unexpected(std::move(dialed.error()));
+  if (!dialed) {
+    if (dialed.error().reason == Reason::kOverCapacity) worker.origins.clear();  // for the next
+    co_return std::unexpected(std::move(dialed.error()));
+  }
   exchange.origin = dialed->remote.address;
   exchange.connect_took = dialed->took;
   worker.metrics.origin_connections.add();

@@ -40,7 +40,9 @@ void Worker::listen(int fd, std::string name) {
       [this, listener](int client, const Endpoint& from) { on_accept(client, from, listener); },
       [this](bool is_exhausted, int /*error*/) {
         metrics.accept_paused.set(is_exhausted ? 1 : 0);
-        if (is_exhausted) metrics.accept_pauses.add();
+        if (!is_exhausted) return;
+        metrics.accept_pauses.add();
+        origins.clear();  // what is kept in case it is of use makes room for what is
       }));
 }
 

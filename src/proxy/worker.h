@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "dns/resolver.h"
@@ -85,8 +86,8 @@ class Worker {
   void adopt(int fd, const Endpoint& from, std::size_t listener);
 
   // Streams that wait for their next request, so that draining can end the wait.
-  void add_idle(net::Stream& stream) { idle_.push_back(&stream); }
-  void remove_idle(net::Stream& stream) { std::erase(idle_, &stream); }
+  void add_idle(net::Stream& stream) { idle_.insert(&stream); }
+  void remove_idle(net::Stream& stream) { idle_.erase(&stream); }
 
   // Brings the count of questions put to name servers up to date.
   void note_dns_queries();
@@ -127,7 +128,7 @@ class Worker {
   const std::vector<std::unique_ptr<Worker>>* others_ = nullptr;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::vector<std::string> listener_names_;
-  std::vector<net::Stream*> idle_;
+  std::unordered_set<net::Stream*> idle_;
   net::Timer log_tick_{&Worker::on_log_tick, this};
   std::atomic<std::uint32_t> clients_{0};
   std::atomic<std::size_t> busy_{0};
