@@ -56,6 +56,9 @@ TEST(Suffixes, NeedEnoughNamesOfOneOwner) {
       {{"a.s3.amazonaws.com", "b.s3.amazonaws.com", "c.s3.amazonaws.com"}, ""},
       {{"d1.cloudfront.net", "d2.cloudfront.net", "d3.cloudfront.net"}, ""},
       {{"sts.amazonaws.com", "iam.amazonaws.com", "ec2.amazonaws.com"}, ""},
+      {{"1.dkr.ecr.eu-west-2.amazonaws.com", "2.dkr.ecr.eu-west-2.amazonaws.com",
+        "3.dkr.ecr.eu-west-2.amazonaws.com"},
+       ""},
       {{"a.googleapis.com", "b.googleapis.com", "c.googleapis.com"}, ""},
       {{"1.me.github.io", "2.me.github.io", "3.me.github.io"}, "*.me.github.io "},
   };
@@ -273,7 +276,7 @@ TEST(Learn, WhatItWritesAllowsAllItSaw) {
                                  .hello = each.event.hello,
                                  .method = each.event.method,
                                  .path = each.event.path};
-      EXPECT_EQ((Judgement{policy::Verdict::kAllow, Reason::kAllowed}),
+      EXPECT_EQ((Judgement{Verdict::kAllow, Reason::kAllowed}),
                 judge(*policy, policy::AddressGuard(), logged, kNow))
           << each.host << ':' << each.event.port << '\n'
           << yaml;

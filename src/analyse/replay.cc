@@ -32,7 +32,7 @@ policy::Handshake handshake_of(const LoggedRequest& logged) {
 }
 
 bool passes(const Judgement& judgement) {
-  return judgement.verdict != policy::Verdict::kDeny;
+  return judgement.verdict != Verdict::kDeny;
 }
 
 }  // namespace
@@ -52,12 +52,12 @@ policy::Request request_of(const LoggedRequest& logged) {
 Judgement judge(const policy::Policy& policy, const policy::AddressGuard& guard,
                 const LoggedRequest& logged, WallTime now) {
   const policy::Decision decision = decide(policy, logged.subject, request_of(logged), now);
-  if (decision.verdict == policy::Verdict::kDeny) return {decision.verdict, decision.reason};
+  if (decision.verdict == Verdict::kDeny) return {decision.verdict, decision.reason};
   policy::AdmissionSet admissions = decision.admissions;
   if (const auto address = IpAddress::parse(logged.address)) {
     policy::AddressJudgement judged = judge_address(policy, guard, logged.subject, logged.host,
                                                     decision, *address, logged.port, now);
-    if (judged.reason != Reason::kAllowed) return {policy::Verdict::kDeny, judged.reason};
+    if (judged.reason != Reason::kAllowed) return {Verdict::kDeny, judged.reason};
     admissions = std::move(judged.admissions);
   }
   if (logged.access == Access::kTunnel && logged.hello != Hello::kUnknown) {
@@ -134,8 +134,8 @@ void Replay::count(ReplayReport& report, const Judgement& before, const Judgemen
 ReplayReport Replay::report() const {
   ReplayReport report = beyond_;
   report.span = traffic_.span();
-  using Key = std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, policy::Verdict, Reason,
-                         policy::Verdict, Reason>;
+  using Key =
+      std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, Verdict, Reason, Verdict, Reason>;
   std::map<Key, ReplayedFlow> changed;
   std::set<std::uint32_t> clients;
   for (const Flow& flow : traffic_.flows()) {

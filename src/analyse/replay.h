@@ -11,13 +11,14 @@
 #include "analyse/log_event.h"
 #include "analyse/traffic.h"
 #include "base/clock.h"
+#include "base/verdict.h"
 #include "policy/address_guard.h"
 #include "policy/decide.h"
 
 namespace ebbgate::analyse {
 
 struct Judgement {
-  policy::Verdict verdict = policy::Verdict::kDeny;
+  Verdict verdict = Verdict::kDeny;
   Reason reason = Reason::kNotAllowed;
   bool operator==(const Judgement&) const = default;
 };

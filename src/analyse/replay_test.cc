@@ -46,8 +46,8 @@ TEST(Replay, ListsWhatIsDecidedOtherwise) {
   EXPECT_EQ("a.example:443", first.target);
   EXPECT_EQ(2U, first.count);
   EXPECT_EQ(5000, first.last - first.first);
-  EXPECT_EQ((Judgement{policy::Verdict::kAllow, Reason::kAllowed}), first.before);
-  EXPECT_EQ((Judgement{policy::Verdict::kDeny, Reason::kNotAllowed}), first.after);
+  EXPECT_EQ((Judgement{Verdict::kAllow, Reason::kAllowed}), first.before);
+  EXPECT_EQ((Judgement{Verdict::kDeny, Reason::kNotAllowed}), first.after);
 }
 
 TEST(Replay, ATunnelIsOneRequest) {
@@ -149,8 +149,8 @@ TEST(Replay, IsWhatTheEngineDecides) {
         .address = IpAddress::parse(logged.client), .user = {}, .certificate = {}, .pod = {}};
     const auto was = decide(*before, subject, request, kNow).verdict;
     const auto is = decide(*after, subject, request, kNow).verdict;
-    const bool passes_before = was != policy::Verdict::kDeny;
-    const bool passes_after = is != policy::Verdict::kDeny;
+    const bool passes_before = was != Verdict::kDeny;
+    const bool passes_after = is != Verdict::kDeny;
     refused += passes_before && !passes_after;
     passed += !passes_before && passes_after;
     otherwise += passes_before && passes_after && was != is;

@@ -12,8 +12,9 @@ namespace ebbgate::policy {
 // counts as public.
 [[nodiscard]] std::string_view registrable_domain(std::string_view name);
 
-// Whether a pattern for all names below this one would let in names of strangers; true for every
-// public suffix, and for names such as amazonaws.com that house customers further down.
+// Whether a pattern for all names below this one would let in names of strangers, as far as can be
+// told; true for every public suffix, and for all of the domains of cloud operators, which house
+// customers at any depth.
 [[nodiscard]] bool is_shared(std::string_view name);
 
 }  // namespace ebbgate::policy
