@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
-#include "policy/detail/testing.h"
+#include "policy/detail/test_documents.h"
 #include "policy/matches.h"
 
 namespace ebbgate::policy {
