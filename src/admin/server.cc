@@ -41,9 +41,9 @@ std::string answer_bytes(const http::RequestHead& head, const AdminState& state,
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::start(net::Loop& loop, const Endpoint& at,
-                                              std::optional<int> inherited,
+                                              const std::vector<int>& inherited,
                                               std::function<AdminState()> state) {
-  int fd = inherited.value_or(-1);
+  int fd = inherited.empty() ? -1 : inherited.front();
   if (fd < 0) {
     const auto opened = net::open_listener(at, {});
     if (!opened) return std::unexpected(opened.error());

@@ -5,7 +5,7 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "admin/pages.h"
 #include "base/authority.h"
@@ -19,10 +19,10 @@ namespace ebbgate::admin {
 
 class Server {
  public:
-  // Listens on `at`, with `inherited` where a predecessor left a socket for it. `state` is asked
-  // for every request, on the loop's thread. Error kInternal: it cannot listen.
+  // Listens on `at`, with the socket that a predecessor left for it, if any. `state` is asked for
+  // every request, on the loop's thread. Error kInternal: it cannot listen.
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(net::Loop& loop, const Endpoint& at,
-                                                             std::optional<int> inherited,
+                                                             const std::vector<int>& inherited,
                                                              std::function<AdminState()> state);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

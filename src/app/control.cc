@@ -122,23 +122,14 @@ void Control::on_cut_timer(void* self) {
 std::vector<std::string> Control::unready_causes(bool has_policy) const {
   std::vector<std::string> causes;
   if (!has_policy) causes.emplace_back("no-policy");
-  if (phase_ == Phase::kHandedOver) {
-    causes.emplace_back("handed-over");
-  } else if (phase_ != Phase::kServing) {
-    causes.emplace_back("draining");
-  }
+  if (phase_ != Phase::kServing) causes.emplace_back("draining");
   return causes;
 }
 
 void Control::begin_drain() {
+  if (has_successor_) return stop_accepting();  // the service itself goes on
   tell_service_manager("STOPPING=1");
   gateway_->drain();
-  if (phase_ == Phase::kHandedOver) {
-    drain_deadline_ = loop_->after(options_->drain_timeout);
-    phase_ = Phase::kDraining;
-    say("stopping: waiting for " + std::to_string(gateway_->busy()) + " connections");
-    return wait_for_the_last();
-  }
   say("stopping: not ready any more; still accepting for the drain delay");
   phase_ = Phase::kDelaying;
   if (options_->drain_delay <= Duration::zero()) return stop_accepting();
@@ -216,10 +207,12 @@ void Control::on_successor(net::Channel& channel, std::uint32_t /*events*/) {
   }
   say("process " + std::to_string(self.successor_pid_) +
       " has taken over; this one ends with its last tunnel");
-  self.phase_ = Phase::kHandedOver;
+  self.has_successor_ = true;
   self.on_handed_over_();  // its pages, too: a probe must not be told of the end of this one
   self.gateway_->drain();
   self.gateway_->stop_accepting(proxy::Worker::Listeners::kLeave);
+  if (self.phase_ != Phase::kServing) return;  // it was told to stop meanwhile
+  self.phase_ = Phase::kHandedOver;
   self.loop_->arm(self.phase_timer_, self.loop_->after(kLook));
 }
 

@@ -59,6 +59,7 @@ class Control {
   std::vector<proxy::ListeningSockets> sockets_;
   std::function<void()> on_handed_over_;
   Phase phase_ = Phase::kServing;
+  bool has_successor_ = false;
   Deadline drain_deadline_ = Deadline::never();
   net::Channel* successor_ = nullptr;
   pid_t successor_pid_ = -1;

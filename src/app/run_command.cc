@@ -129,13 +129,17 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                           if (control_pointer != nullptr) control_pointer->policy_loaded(is_valid);
                         });
 
+  std::vector<proxy::ListeningSockets> listen;
+  for (const Endpoint& at : settings.listen) {
+    listen.push_back({at, take_sockets(inheritance, at)});
+  }
   auto gateway = value_or_throw(proxy::Gateway::make({.options = options,
                                                       .clock = clock,
                                                       .policy = published,
                                                       .metrics = metrics,
                                                       .log = *log,
                                                       .dns = resolver_options(settings)},
-                                                     settings.listen, inheritance.sockets));
+                                                     std::move(listen)));
   std::vector<proxy::ListeningSockets> sockets = gateway->listening();
   const auto explain = [&](const admin::Query& query, admin::Format format) -> Result<std::string> {
     const proxy::SnapshotPtr snapshot = published.get().first;
@@ -174,7 +178,7 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                                std::function<admin::AdminState()> of) -> std::optional<Endpoint> {
     if (!at) return std::nullopt;
     servers.push_back(value_or_throw(
-        admin::Server::start(*loop, *at, take_socket(inheritance, *at), std::move(of))));
+        admin::Server::start(*loop, *at, take_sockets(inheritance, *at), std::move(of))));
     sockets.push_back({servers.back()->local(), {servers.back()->fd()}});
     return servers.back()->local();
   };
@@ -209,7 +213,7 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   const PidFile pid_file(settings.pid_file);
   gateway->start();
   say(ready_line(gateway->listening(), admin_at, health_at));
-  close_unused(inheritance, sockets);
+  close_unused(inheritance);
   tell_predecessor(inheritance);
   tell_service_manager("READY=1\nMAINPID=" + std::to_string(::getpid()));
   loop->run();

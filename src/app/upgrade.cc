@@ -4,7 +4,6 @@
 #include <spawn.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -12,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 extern char** environ;
 
@@ -87,26 +87,18 @@ Inheritance take_inheritance() {
   return inheritance;
 }
 
-std::optional<int> take_socket(Inheritance& inheritance, const Endpoint& at) {
+std::vector<int> take_sockets(Inheritance& inheritance, const Endpoint& at) {
   for (proxy::ListeningSockets& each : inheritance.sockets) {
-    if (each.at != at || each.fds.empty()) continue;
-    const int fd = each.fds.back();
-    each.fds.pop_back();
-    return fd;
+    const bool is_wanted =
+        each.at.address == at.address && (each.at.port == at.port || at.port == 0);
+    if (is_wanted && !each.fds.empty()) return std::exchange(each.fds, {});
   }
-  return std::nullopt;
+  return {};
 }
 
-void close_unused(Inheritance& inheritance, const std::vector<proxy::ListeningSockets>& used) {
-  const auto is_used = [&](int fd) {
-    return std::ranges::any_of(used, [fd](const proxy::ListeningSockets& each) {
-      return std::ranges::find(each.fds, fd) != each.fds.end();
-    });
-  };
+void close_unused(Inheritance& inheritance) {
   for (const proxy::ListeningSockets& each : inheritance.sockets) {
-    for (const int fd : each.fds) {
-      if (!is_used(fd)) ::close(fd);
-    }
+    for (const int fd : each.fds) ::close(fd);
   }
   inheritance.sockets.clear();
 }

@@ -21,12 +21,13 @@ struct Inheritance {
 };
 [[nodiscard]] Inheritance take_inheritance();
 
-// The socket that was left for `at`, if any; it is the caller's then.
-[[nodiscard]] std::optional<int> take_socket(Inheritance& inheritance, const Endpoint& at);
+// The sockets that were left for `at`, if any; they are the caller's then. For port 0, those of the
+// first port of that address which nobody has taken.
+[[nodiscard]] std::vector<int> take_sockets(Inheritance& inheritance, const Endpoint& at);
 
-// Closes what was left for addresses that are not listened on any more: the kernel would go on to
-// complete connections there that nobody accepts.
-void close_unused(Inheritance& inheritance, const std::vector<proxy::ListeningSockets>& used);
+// Closes what nobody has taken, for addresses that are not listened on any more: the kernel would
+// go on completing connections there that nobody accepts.
+void close_unused(Inheritance& inheritance);
 
 // Tells the predecessor that this process serves.
 void tell_predecessor(Inheritance& inheritance);

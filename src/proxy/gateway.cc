@@ -26,23 +26,17 @@ Endpoint local_of(int fd) {
   return address.endpoint();
 }
 
-// One socket for each worker on `at`, those of the predecessor first.
-Result<ListeningSockets> sockets_for(const Endpoint& at, std::size_t workers,
-                                     std::vector<ListeningSockets>& inherited,
-                                     const net::ListenOptions& options) {
-  ListeningSockets sockets{at, {}};
-  const auto passed = std::ranges::find(inherited, at, &ListeningSockets::at);
-  if (passed != inherited.end()) sockets.fds = std::exchange(passed->fds, {});
+// At least one socket for each worker, with those that are there already.
+Result<void> open_sockets(ListeningSockets& sockets, std::size_t workers,
+                          const net::ListenOptions& options) {
+  if (!sockets.fds.empty()) sockets.at = local_of(sockets.fds.front());
   while (sockets.fds.size() < workers) {
     const auto fd = net::open_listener(sockets.at, options);
-    if (!fd) {
-      for (const int open : sockets.fds) ::close(open);
-      return std::unexpected(fd.error());
-    }
+    if (!fd) return std::unexpected(fd.error());
     sockets.fds.push_back(*fd);
     sockets.at = local_of(*fd);  // the port that was free
   }
-  return sockets;
+  return {};
 }
 
 }  // namespace
@@ -60,8 +54,8 @@ Gateway::~Gateway() {
   if (is_started_) stop();
 }
 
-Result<std::unique_ptr<Gateway>> Gateway::make(GatewayParts parts, std::span<const Endpoint> listen,
-                                               std::vector<ListeningSockets> inherited) {
+Result<std::unique_ptr<Gateway>> Gateway::make(GatewayParts parts,
+                                               std::vector<ListeningSockets> listen) {
   const dns::ResolverOptions dns = parts.dns;
   const std::size_t workers = parts.metrics.workers();
   const net::ListenOptions socket_options{.keepalive = parts.options.limits.keepalive,
@@ -77,15 +71,15 @@ Result<std::unique_ptr<Gateway>> Gateway::make(GatewayParts parts, std::span<con
     gateway->workers_.push_back(std::make_unique<Worker>(index, gateway->shared_, std::move(*loop),
                                                          std::move(*resolver), *random));
   }
-  for (const Endpoint& at : listen) {
-    auto sockets = sockets_for(at, workers, inherited, socket_options);
-    if (!sockets) return std::unexpected(sockets.error());
+  for (ListeningSockets& sockets : listen) {
+    const auto opened = open_sockets(sockets, workers, socket_options);
     // A predecessor with more workers leaves more sockets: none may be without a reader.
-    for (std::size_t i = 0; i < sockets->fds.size(); ++i) {
-      gateway->workers_[i % workers]->listen(sockets->fds[i], sockets->at.str());
+    for (std::size_t i = 0; i < sockets.fds.size(); ++i) {
+      gateway->workers_[i % workers]->listen(sockets.fds[i], sockets.at.str());
     }
-    gateway->listening_.push_back(std::move(*sockets));
+    if (!opened) return std::unexpected(opened.error());
   }
+  gateway->listening_ = std::move(listen);
   for (const auto& worker : gateway->workers_) worker->balance_with(gateway->workers_);
   return gateway;
 }

@@ -19,7 +19,7 @@
 
 namespace ebbgate::proxy {
 
-// Listening sockets of one address, one or more: what a predecessor passes on.
+// Listening sockets of one address: none yet, or those that are passed on from process to process.
 struct ListeningSockets {
   Endpoint at;
   std::vector<int> fds;
@@ -37,11 +37,10 @@ struct GatewayParts {
 
 class Gateway {
  public:
-  // Listens on each endpoint (port 0: any free one), with the sockets in `inherited` where one is
-  // for that endpoint. Nothing is accepted before start().
-  [[nodiscard]] static Result<std::unique_ptr<Gateway>> make(
-      GatewayParts parts, std::span<const Endpoint> listen,
-      std::vector<ListeningSockets> inherited = {});
+  // Listens on each address (port 0: any free one), with the sockets that are open for it already
+  // and as many more as there are workers. Nothing is accepted before start().
+  [[nodiscard]] static Result<std::unique_ptr<Gateway>> make(GatewayParts parts,
+                                                             std::vector<ListeningSockets> listen);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
