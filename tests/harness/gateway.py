@@ -20,14 +20,15 @@ class Gateway(Process):
     """`ebbgate run` with the given flags. Its events come as JSON lines on standard output."""
 
     def __init__(self, *flags, allow=(), dns=None, allow_ports="1-65535", admin="off",
-                 loopback=True, environment=None, **options):
-        """`loopback`: origins on 127.0.0.0/8 are dialed, as nearly every test needs. `options` are
-        those of Popen."""
+                 loopback=True, listen="127.0.0.1:0", workers="1", environment=None,
+                 program=BINARY, **options):
+        """`loopback`: origins on 127.0.0.0/8 are dialed, as nearly every test needs. What is None
+        is given as no flag. `options` are those of Popen."""
         flags = [str(flag) for flag in flags]
-        command = [BINARY, "run"]
-        for name, value in {"--listen": "127.0.0.1:0", "--admin": admin, "--log-format": "json",
-                            "--workers": "1", "--drain-delay": "0s"}.items():
-            if name not in flags:
+        command = [program, "run"]
+        for name, value in {"--listen": listen, "--admin": admin, "--log-format": "json",
+                            "--workers": workers, "--drain-delay": "0s"}.items():
+            if value is not None and name not in flags:
                 command += [name, value]
         if loopback:
             command += ["--allow-private", "127.0.0.0/8"]

@@ -80,6 +80,7 @@ spec:
         began = time.monotonic()
         gateway.signal(signal.SIGTERM)
         self.assertTrue(gateway.err.wait_for("not ready any more"))
+        wait_until(lambda: self.says_close(gateway), what="the worker's draining")
         for listener in ("admin", "health"):
             page = gateway.page("/readyz", listener)
             self.assertEqual((503, b"not ready\ndraining\n"), (page.status, page.body))
