@@ -27,6 +27,12 @@ sigset_t served_signals() {
   return set;
 }
 
+// As CLOCK_MONOTONIC counts.
+std::string microseconds(MonotonicTime time) {
+  return std::to_string(
+      std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count());
+}
+
 }  // namespace
 
 Control::Control(net::Loop& loop, const proxy::Options& options, proxy::Gateway& gateway,
@@ -82,7 +88,7 @@ void Control::serve_signal(int signal) {
       }
       break;
     case SIGHUP:
-      tell_service_manager("RELOADING=1");
+      tell_service_manager("RELOADING=1\nMONOTONIC_USEC=" + microseconds(loop_->now()));
       policies_->reload();
       break;
     case SIGUSR1:

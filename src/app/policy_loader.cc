@@ -1,11 +1,26 @@
 #include "app/policy_loader.h"
 
+#include <pthread.h>
+
+#include <exception>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "app/diagnostics.h"
 #include "app/options.h"
 
 namespace ebbgate::app {
+namespace {
+
+config::LoadedPolicy failed(const std::exception& failure) {
+  config::LoadedPolicy none;
+  none.problems.push_back(
+      {.file = {}, .message = std::string("the policy cannot be loaded: ") + failure.what()});
+  return none;
+}
+
+}  // namespace
 
 bool names_a_policy(const config::Settings& settings) {
   return settings.allow.has_value() || !settings.allow_files.empty() || !settings.policies.empty();
@@ -31,22 +46,36 @@ bool PolicyLoader::load() {
 }
 
 void PolicyLoader::reload() {
-  if (!names_a_policy(*settings_)) return;
+  if (!names_a_policy(*settings_)) return on_loaded_(false);
   if (is_loading_) {
     is_wanted_again_ = true;
     return;
   }
-  is_loading_ = true;
   if (thread_.joinable()) thread_.join();
+  try {
+    start_loading();
+  } catch (const std::system_error& failure) {  // no thread to be had
+    publish(failed(failure));
+  }
+}
+
+void PolicyLoader::start_loading() {
   thread_ = std::thread([this, retired = std::move(retired_)]() mutable {
+    ::pthread_setname_np(::pthread_self(), "policy");
     retired.clear();  // here, where the time it takes delays nobody
-    auto loaded = config::load_policy(*settings_, seed_);
+    config::LoadedPolicy loaded;
+    try {
+      loaded = config::load_policy(*settings_, seed_);
+    } catch (const std::exception& failure) {  // no memory, as a rule
+      loaded = failed(failure);
+    }
     loop_->post([this, loaded = std::move(loaded)]() mutable {
       is_loading_ = false;
       publish(std::move(loaded));
       if (std::exchange(is_wanted_again_, false)) reload();
     });
   });
+  is_loading_ = true;
   retired_.clear();
 }
 

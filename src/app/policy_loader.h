@@ -40,6 +40,7 @@ class PolicyLoader {
   void reload();
 
  private:
+  void start_loading();
   bool publish(config::LoadedPolicy loaded);
   bool take_over(config::LoadedPolicy loaded);
 
