@@ -28,7 +28,7 @@ namespace ebbgate::analyse::detail {
     text.remove_prefix(8);
   }
   std::uint64_t word = 0;
-  std::memcpy(&word, text.data(), text.size());
+  if (!text.empty()) std::memcpy(&word, text.data(), text.size());  // an empty view may be null
   mix(word);
   return state;
 }
