@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::array kSignals = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
 constexpr Duration kLook = std::chrono::milliseconds(50);  // for the last session's end
-constexpr Duration kCutAfter = std::chrono::seconds(30);   // --on-policy-change drain
 
 sigset_t served_signals() {
   sigset_t set;
@@ -108,21 +107,7 @@ void Control::serve_signal(int signal) {
 
 void Control::policy_loaded(bool is_valid) {
   tell_service_manager("READY=1");  // ends RELOADING=1
-  if (!is_valid) return;
-  switch (options_->on_policy_change) {
-    case proxy::OnPolicyChange::kKeep:
-      break;
-    case proxy::OnPolicyChange::kDrain:
-      loop_->arm(cut_timer_, loop_->after(kCutAfter));
-      break;
-    case proxy::OnPolicyChange::kCut:
-      gateway_->cut_refused_tunnels();
-      break;
-  }
-}
-
-void Control::on_cut_timer(void* self) {
-  static_cast<Control*>(self)->gateway_->cut_refused_tunnels();
+  if (is_valid) gateway_->judge_tunnels();
 }
 
 std::vector<std::string> Control::unready_causes(bool has_policy) const {

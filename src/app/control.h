@@ -30,7 +30,7 @@ class Control {
   static void block_signals();
   [[nodiscard]] Result<void> start();
 
-  // Call after each attempt to load the policy: what becomes of the tunnels that it refuses.
+  // Call after each attempt to load the policy: live tunnels are judged by it.
   void policy_loaded(bool is_valid);
 
   // Why the gateway should get no traffic, in kebab case; empty: it is ready. Local causes only.
@@ -42,7 +42,6 @@ class Control {
   static void on_signal(net::Channel& channel, std::uint32_t events);
   static void on_successor(net::Channel& channel, std::uint32_t events);
   static void on_phase_timer(void* self);
-  static void on_cut_timer(void* self);
   void serve_signal(int signal);
   void begin_drain();
   void stop_accepting();
@@ -64,7 +63,6 @@ class Control {
   net::Channel* successor_ = nullptr;
   pid_t successor_pid_ = -1;
   net::Timer phase_timer_{&Control::on_phase_timer, this};
-  net::Timer cut_timer_{&Control::on_cut_timer, this};
 };
 
 }  // namespace ebbgate::app

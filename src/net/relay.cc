@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -32,6 +33,7 @@ struct RelaySet::Tunnel {
   MonotonicTime last_moved;
   Duration idle;
   Deadline total;
+  Deadline notice;
   std::optional<Side> closed_first;
   Timer timer{&RelaySet::on_timer, this};
   Tunnel* prev = nullptr;
@@ -56,7 +58,11 @@ void close_with_reset(Loop& loop, Channel& channel) {
 RelaySet::RelaySet(Loop& loop) : loop_(&loop) {}
 
 RelaySet::~RelaySet() {
-  end_where([](TunnelOwner&) { return Reason::kDraining; });
+  end_all(Reason::kDraining);
+}
+
+void RelaySet::end_all(Reason reason) {
+  while (first_ != nullptr) cut(*first_, reason);
 }
 
 RelaySet::Tunnel* RelaySet::next_of(const Tunnel& tunnel) {
@@ -75,6 +81,7 @@ void RelaySet::add(Stream client, Stream origin, const TunnelLimits& limits,
                             .last_moved = loop_->now(),
                             .idle = limits.idle,
                             .total = limits.total,
+                            .notice = limits.notice,
                             .closed_first = {}};
   tunnel->next = first_;
   if (first_ != nullptr) first_->prev = tunnel;
@@ -95,23 +102,33 @@ void RelaySet::add(Stream client, Stream origin, const TunnelLimits& limits,
   }
 }
 
+void RelaySet::give_notice(Tunnel& tunnel, Deadline notice) {
+  if (notice.is_never() && tunnel.notice.is_never()) return;
+  tunnel.notice = notice.is_never() ? notice : notice.or_earlier(tunnel.notice);
+  arm(tunnel);
+}
+
 void RelaySet::arm(Tunnel& tunnel) {
   Deadline next = tunnel.total;
   if (tunnel.idle > Duration::zero()) {
     next = next.or_earlier(Deadline::at(tunnel.last_moved + tunnel.idle));
   }
-  if (next.is_never()) return;
-  // To the full second, so that thousands of idle tunnels wake the thread once a second at most.
-  const auto whole = std::chrono::ceil<std::chrono::seconds>(next.when().time_since_epoch());
   const bool is_short = tunnel.idle > Duration::zero() && tunnel.idle < std::chrono::seconds(10);
-  loop_->arm(tunnel.timer, is_short ? next : Deadline::at(MonotonicTime(whole)));
+  if (!is_short && !next.is_never()) {
+    // To the full second, so that thousands of idle tunnels wake the thread once a second at most.
+    const auto whole = std::chrono::ceil<std::chrono::seconds>(next.when().time_since_epoch());
+    next = Deadline::at(MonotonicTime(whole));
+  }
+  loop_->arm(tunnel.timer, next.or_earlier(tunnel.notice));
 }
 
 void RelaySet::on_timer(void* tunnel_pointer) {
   auto& tunnel = *static_cast<Tunnel*>(tunnel_pointer);
   RelaySet& set = *tunnel.set;
   const MonotonicTime now = set.loop_->now();
-  if (tunnel.total.when() <= now) {
+  if (tunnel.notice.when() <= now) {
+    set.cut(tunnel, Reason::kPolicyChanged);
+  } else if (tunnel.total.when() <= now) {
     set.cut(tunnel, Reason::kTunnelTimeout);
   } else if (tunnel.idle > Duration::zero() && tunnel.last_moved + tunnel.idle <= now) {
     set.cut(tunnel, Reason::kIdleTimeout);

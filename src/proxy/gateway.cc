@@ -89,8 +89,8 @@ void Gateway::start() {
   for (const auto& worker : workers_) worker->start();
 }
 
-void Gateway::cut_refused_tunnels() {
-  for (const auto& worker : workers_) worker->cut_refused_tunnels();
+void Gateway::judge_tunnels() {
+  for (const auto& worker : workers_) worker->judge_tunnels();
 }
 
 void Gateway::drain() {

@@ -50,8 +50,8 @@ class Gateway {
   // What it listens on, and with which sockets: the first is what clients know.
   [[nodiscard]] const std::vector<ListeningSockets>& listening() const { return listening_; }
 
-  // Call after each publication: live tunnels that the policy refuses are cut.
-  void cut_refused_tunnels();
+  // Call after each load of a valid policy, also of the one that is in force: see Worker.
+  void judge_tunnels();
 
   // The phases of an end. drain(): answers say that the connection closes; stop_accepting(): no new
   // connections; stop(): whatever is still open is ended, and the threads.

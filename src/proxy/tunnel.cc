@@ -191,17 +191,10 @@ void become_tunnel(Exchange& exchange, Origin origin) {
   const Limits& limits = worker.options().limits;
   net::set_keepalive(origin.stream.fd(), limits.keepalive);
   auto record = std::make_unique<TunnelRecord>(exchange);
-  // A policy that came into force since the decision cut what it refuses before this was a tunnel.
-  const bool was_cut = worker.options().on_policy_change == OnPolicyChange::kCut &&
-                       worker.policy() != exchange.snapshot &&
-                       !record->is_allowed_by(*worker.policy(), worker.shared.clock.wall());
-  if (was_cut) {
-    client.stream.reset();
-    record->tunnel_ended({.reason = Reason::kPolicyChanged});
-    return;
-  }
-  worker.relay.add(std::move(client.stream), std::move(origin.stream),
-                   {.idle = limits.idle, .total = worker.loop.after(limits.tunnel)},
+  const net::TunnelLimits tunnel_limits{.idle = limits.idle,
+                                        .total = worker.loop.after(limits.tunnel),
+                                        .notice = worker.notice_for(*record, exchange.began)};
+  worker.relay.add(std::move(client.stream), std::move(origin.stream), tunnel_limits,
                    std::move(record));
 }
 

@@ -10,6 +10,11 @@
 #include "proxy/tunnel_record.h"
 
 namespace ebbgate::proxy {
+namespace {
+
+constexpr Duration kDrainPatience = std::chrono::seconds(30);  // --on-policy-change drain
+
+}  // namespace
 
 Worker::Worker(std::size_t index, Shared& its_shared, std::unique_ptr<net::Loop> its_loop,
                std::unique_ptr<dns::Resolver> resolver, std::uint64_t random)
@@ -126,17 +131,30 @@ void Worker::on_log_tick(void* self) {
   worker.loop.arm(worker.log_tick_, worker.log.next_tick());
 }
 
-void Worker::cut_refused_tunnels() {
+Deadline Worker::end_of_refused() const {
+  const bool is_drain = options().on_policy_change == OnPolicyChange::kDrain;
+  return Deadline::at(loop.now() + (is_drain ? kDrainPatience : Duration::zero()));
+}
+
+void Worker::judge_tunnels() {
+  if (options().on_policy_change == OnPolicyChange::kKeep) return;
   loop.post([this] {
+    tunnels_judged_ = loop.now();
     const SnapshotPtr snapshot = policy();
-    if (snapshot == nullptr) return;
     const WallTime now = shared.clock.wall();
-    relay.end_where([&](net::TunnelOwner& owner) -> std::optional<Reason> {
-      const auto& record = static_cast<const TunnelRecord&>(owner);  // all owners are ours
-      if (record.is_allowed_by(*snapshot, now)) return std::nullopt;
-      return Reason::kPolicyChanged;
-    });
+    relay.judge(
+        [&](const net::TunnelOwner& owner) {
+          const auto& record = static_cast<const TunnelRecord&>(owner);  // all owners are ours
+          return record.is_allowed_by(*snapshot, now);
+        },
+        end_of_refused());
   });
+}
+
+Deadline Worker::notice_for(const TunnelRecord& record, MonotonicTime began) {
+  if (!tunnels_judged_ || *tunnels_judged_ < began) return Deadline::never();
+  if (record.is_allowed_by(*policy(), shared.clock.wall())) return Deadline::never();
+  return end_of_refused();
 }
 
 void Worker::stop_accepting(Listeners how) {
@@ -163,7 +181,7 @@ void Worker::stop() {
     is_stopping_ = true;
     for (const auto& listener : listeners_) listener->close();
     loop.give_up_on_everything();
-    relay.end_where([](net::TunnelOwner&) { return Reason::kDraining; });
+    relay.end_all(Reason::kDraining);
     origins.clear();
     linger.close_all();
     finish_if_idle();

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_set>
@@ -38,6 +39,8 @@ struct Shared {
   ClientCounts counts;
 };
 
+class TunnelRecord;
+
 class Worker {
  public:
   // `random`: 64 bits for request ids.
@@ -59,8 +62,9 @@ class Worker {
   [[nodiscard]] std::uint32_t clients() const { return clients_.load(std::memory_order_relaxed); }
   // How many sessions and tunnels are left.
   [[nodiscard]] std::size_t busy() const { return busy_.load(std::memory_order_relaxed); }
-  // Judges live tunnels by the policy in force, and cuts those that it refuses.
-  void cut_refused_tunnels();
+  // Judges live tunnels by the policy in force: --on-policy-change says what becomes of those that
+  // it refuses.
+  void judge_tunnels();
   // Stops accepting. kClose closes the sockets, and the connections that are between two requests;
   // kLeave leaves the sockets to another process that holds them, too, and connections be.
   enum class Listeners : bool { kClose, kLeave };
@@ -88,6 +92,10 @@ class Worker {
   // Streams that wait for their next request, so that draining can end the wait.
   void add_idle(net::Stream& stream) { idle_.insert(&stream); }
   void remove_idle(net::Stream& stream) { idle_.erase(&stream); }
+
+  // What a conversation that began then and becomes a tunnel now is to be told: when it ends, if
+  // the tunnels were judged meanwhile and this one is refused.
+  [[nodiscard]] Deadline notice_for(const TunnelRecord& record, MonotonicTime began);
 
   // Brings the count of questions put to name servers up to date.
   void note_dns_queries();
@@ -121,6 +129,7 @@ class Worker {
   [[nodiscard]] Worker* less_loaded();
   static void on_log_tick(void* self);
   void finish_if_idle();
+  [[nodiscard]] Deadline end_of_refused() const;
 
   const std::size_t index_;
   std::unique_ptr<dns::Resolver> resolver_;
@@ -132,6 +141,7 @@ class Worker {
   net::Timer log_tick_{&Worker::on_log_tick, this};
   std::atomic<std::uint32_t> clients_{0};
   std::atomic<std::size_t> busy_{0};
+  std::optional<MonotonicTime> tunnels_judged_;
   std::uint64_t dns_queries_noted_ = 0;
   std::uint32_t next_other_ = 0;
   bool is_draining_ = false;
