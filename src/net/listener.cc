@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <string>
 
 #include "net/stream.h"
@@ -122,7 +123,11 @@ void Listener::accept_some(int most) {
         is_exhausted_ = false;
         on_exhausted_(false, 0);
       }
-      on_accept_(fd, from.endpoint());
+      try {
+        on_accept_(fd, from.endpoint());
+      } catch (const std::bad_alloc&) {  // those behind it in the queue have a right to their turn
+        if (loop_->on_out_of_memory) loop_->on_out_of_memory();
+      }
       if (channel_ == nullptr) return;  // closed by what it called
       continue;
     }

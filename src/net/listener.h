@@ -29,7 +29,8 @@ void set_keepalive(int fd, Duration idle);
 
 class Listener {
  public:
-  // Called for each connection with its non-blocking descriptor and the other side's address.
+  // Called for each connection with its non-blocking descriptor, which is the callee's even where
+  // it throws std::bad_alloc, and the other side's address.
   using OnAccept = std::function<void(int fd, const Endpoint& from)>;
   // Called when the process has no descriptor left (true), and when it accepts again (false).
   using OnExhausted = std::function<void(bool is_exhausted, int error)>;

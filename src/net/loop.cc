@@ -12,6 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "net/owned_fd.h"
+
 namespace ebbgate::net {
 namespace {
 
@@ -93,13 +95,14 @@ Loop::~Loop() {
 
 Channel& Loop::open(int fd) {
   if (free_channels_ == nullptr) {
+    OwnedFd owned(fd);
     Channel& added = channels_.emplace_back();
     added.index = static_cast<std::uint32_t>(channels_.size() - 1);
-    added.fd = fd;
+    added.fd = owned.release();
     return added;
   }
   Channel& channel = *free_channels_;
-  free_channels_ = std::exchange(channel.next_free, nullptr);
+  free_channels_ = std::exchange(channel.next, nullptr);
   channel.fd = fd;
   return channel;
 }
@@ -149,9 +152,12 @@ void Loop::unwatch(Channel& channel) {
 int Loop::give_up(Channel& channel) {
   const int fd = channel.fd;
   assert(fd >= 0);
-  channel = {
-      .index = channel.index, .generation = channel.generation + 1, .next_free = free_channels_};
-  free_channels_ = &channel;
+  const bool is_called_again = channel.is_called_again;
+  channel = {.index = channel.index,
+             .generation = channel.generation + 1,
+             .is_called_again = is_called_again,
+             .next = is_called_again ? channel.next : free_channels_};
+  if (!is_called_again) free_channels_ = &channel;  // else once its turn has come
   return fd;
 }
 
@@ -163,8 +169,26 @@ void Loop::close(Channel& channel) {
 
 void Loop::again_soon(Channel& channel, std::uint32_t events) {
   if (channel.is_called_again) return;
-  again_.push_back({channel.index, channel.generation, events});
   channel.is_called_again = true;
+  channel.again_events = events;
+  channel.next = nullptr;
+  *again_end_ = &channel;
+  again_end_ = &channel.next;
+}
+
+void Loop::run_again() {
+  // As below, those that ask while these are called wait for the next turn.
+  Channel* next = std::exchange(again_, nullptr);
+  again_end_ = &again_;
+  while (next != nullptr) {
+    Channel& channel = *std::exchange(next, next->next);
+    channel.is_called_again = false;
+    if (channel.fd < 0) {  // closed meanwhile
+      channel.next = std::exchange(free_channels_, &channel);
+    } else {
+      dispatch(channel.index, channel.generation, channel.again_events);
+    }
+  }
 }
 
 void Loop::post(std::move_only_function<void()> work) {
@@ -246,7 +270,7 @@ void Loop::run() {
   std::array<epoll_event, kMaxEvents> events{};
   while (!is_stopping_) {
     int timeout_ms = -1;
-    if (ready_ != nullptr || !again_.empty()) {
+    if (ready_ != nullptr || again_ != nullptr) {
       timeout_ms = 0;
     } else if (const auto next = wheel_.until_next(now_)) {
       // Rounded up: waking a millisecond late is better than spinning for the rest of one.
@@ -260,12 +284,7 @@ void Loop::run() {
       dispatch(static_cast<std::uint32_t>(event.data.u64),
                static_cast<std::uint32_t>(event.data.u64 >> 32), event.events);
     }
-    repeating_.swap(again_);
-    for (const Again& item : repeating_) {
-      channels_[item.index].is_called_again = false;
-      dispatch(item.index, item.generation, item.events);
-    }
-    repeating_.clear();
+    run_again();
     run_ready();
     std::size_t failed = wheel_.advance(now_);
     for (; failed > 0 && on_out_of_memory; --failed) on_out_of_memory();

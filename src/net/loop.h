@@ -37,9 +37,10 @@ struct Channel {
   bool may_write = true;         // the same for writing
   bool peer_is_done = false;     // the other side closed or reset: reading will tell how
   bool is_called_again = false;  // again_soon() was asked for it in this turn
+  std::uint32_t again_events = 0;  // what for
   Handler handler = nullptr;
   void* owner = nullptr;
-  Channel* next_free = nullptr;  // while nobody uses it
+  Channel* next = nullptr;  // among those that are called again, or that nobody uses
 };
 
 class Loop;
@@ -98,7 +99,8 @@ class Loop {
   }
   void arm(Timer& timer, Deadline deadline) { wheel_.arm(timer, deadline); }
 
-  // Takes `fd` (non-blocking) into the table; the loop closes it in close().
+  // Takes `fd` (non-blocking) into the table; the loop closes it in close(), and here where it
+  // throws std::bad_alloc.
   [[nodiscard]] Channel& open(int fd);
   // Makes sure that epoll watches the channel, edge-triggered unless `events` says otherwise.
   // False where the system refuses (out of memory or watches).
@@ -141,16 +143,11 @@ class Loop {
   friend class Wait;
   Loop(int epoll_fd, int event_fd);
 
-  struct Again {
-    std::uint32_t index;
-    std::uint32_t generation;
-    std::uint32_t events;
-  };
-
   void dispatch(std::uint32_t index, std::uint32_t generation, std::uint32_t events);
   // Resumes who waited in this turn, after the events that are already at hand. It allocates
   // nothing, as closing does: what is owed to somebody must not fail for want of memory.
   void resume_soon(Wait& wait);
+  void run_again();
   void run_ready();
   void run_posted();
   static void on_posted(Channel& channel, std::uint32_t events);
@@ -163,8 +160,8 @@ class Loop {
   Channel* free_channels_ = nullptr;
   Wait* ready_ = nullptr;  // in the order in which they ended
   Wait** ready_end_ = &ready_;
-  std::vector<Again> again_;
-  std::vector<Again> repeating_;
+  Channel* again_ = nullptr;  // in the order in which they asked
+  Channel** again_end_ = &again_;
   Wait* waits_ = nullptr;
   int budget_ = 0;
   bool is_giving_up_ = false;
