@@ -35,7 +35,12 @@ void Cache::put(const Hostname& name, Outcome outcome, MonotonicTime expiry) {
   if (const auto known = index_.find(name.view()); known != index_.end()) erase(known->second);
   const std::size_t bytes = sizeof(Entry) + kOverhead + bytes_of(name, outcome);
   entries_.push_front({name, std::move(outcome), expiry, bytes});
-  index_.emplace(entries_.front().name.view(), entries_.begin());
+  try {
+    index_.emplace(entries_.front().name.view(), entries_.begin());
+  } catch (const std::bad_alloc&) {
+    entries_.pop_front();
+    throw;
+  }
   bytes_ += bytes;
   while (!entries_.empty() && (index_.size() > limits_.entries || bytes_ > limits_.bytes)) {
     erase(std::prev(entries_.end()));

@@ -69,6 +69,7 @@ class Resolver::Impl {
   void take_reply(Lookup& lookup, Family family, Reply reply);
   static void on_delay_over(void* lookup);
   void settle(Lookup& lookup);
+  void conclude(Lookup& lookup);
   [[nodiscard]] static std::vector<IpAddress> addresses_of(const Lookup& lookup);
   [[nodiscard]] Error why_none(const Lookup& lookup, Duration& ttl) const;
   void remember(const Hostname& name, const Outcome& outcome, MonotonicTime expiry);
@@ -134,13 +135,18 @@ std::shared_ptr<Resolver::Impl::Lookup> Resolver::Impl::start(const Hostname& na
   in_flight_.emplace(name, lookup);
   for (const Family family : {Family::kV4, Family::kV6}) {
     counters_.queries.add();
-    servers_->ask(name.str(), family, [lookup, family](Reply reply) {
-      lookup->self->take_reply(*lookup, family, std::move(reply));
-    });
+    try {
+      servers_->ask(name.str(), family, [lookup, family](Reply reply) {
+        lookup->self->take_reply(*lookup, family, std::move(reply));
+      });
+    } catch (const std::bad_alloc&) {  // who waits for it must not wait for ever
+      take_reply(*lookup, family, {Reply::Kind::kNoMemory, {}, {}, {}});
+    }
   }
   return lookup;
 }
 
+// Throws nothing: c-ares is the caller.
 void Resolver::Impl::take_reply(Lookup& lookup, Family family, Reply reply) {
   const bool has_addresses = reply.kind == Reply::Kind::kAddresses;
   if (has_addresses) {
@@ -152,9 +158,12 @@ void Resolver::Impl::take_reply(Lookup& lookup, Family family, Reply reply) {
   if (lookup.outcome) {
     // Too late for those who asked, but not for the next, unless the first half has expired.
     if (!has_addresses || *lookup.expiry <= loop_->now()) return;
-    remember(lookup.name,
-             std::make_shared<const Answer>(Answer{addresses_of(lookup), *lookup.expiry}),
-             *lookup.expiry);
+    try {
+      remember(lookup.name,
+               std::make_shared<const Answer>(Answer{addresses_of(lookup), *lookup.expiry}),
+               *lookup.expiry);
+    } catch (const std::bad_alloc&) {  // it will be asked for again
+    }
   } else if (lookup.replies[0] && lookup.replies[1]) {
     settle(lookup);
   } else if (has_addresses) {
@@ -168,8 +177,20 @@ void Resolver::Impl::on_delay_over(void* lookup) {
   waited.self->settle(waited);
 }
 
+// Allocates nothing of its own: a lookup that never settled would be in the way of all who ask for
+// the name.
 void Resolver::Impl::settle(Lookup& lookup) {
   lookup.delay.disarm();
+  try {
+    conclude(lookup);
+  } catch (const std::bad_alloc&) {
+    if (!lookup.outcome) lookup.outcome = fail(Reason::kOverCapacity, Side::kSelf, {});
+  }
+  lookup.settled.notify_all();
+  in_flight_.erase(lookup.name);  // the last question may hold it still, or nobody
+}
+
+void Resolver::Impl::conclude(Lookup& lookup) {
   if (lookup.expiry) {
     lookup.outcome = std::make_shared<const Answer>(Answer{addresses_of(lookup), *lookup.expiry});
     remember(lookup.name, *lookup.outcome, *lookup.expiry);
@@ -179,8 +200,6 @@ void Resolver::Impl::settle(Lookup& lookup) {
     counters_.failures.add();
     if (ttl > Duration::zero()) remember(lookup.name, *lookup.outcome, loop_->now() + ttl);
   }
-  lookup.settled.notify_all();
-  in_flight_.erase(lookup.name);  // the last question may hold it still, or nobody
 }
 
 std::vector<IpAddress> Resolver::Impl::addresses_of(const Lookup& lookup) {
@@ -200,6 +219,8 @@ Error Resolver::Impl::why_none(const Lookup& lookup, Duration& ttl) const {
   switch (worse.kind) {
     case Reply::Kind::kAbandoned:
       return {Reason::kDraining, Side::kSelf, worse.detail};
+    case Reply::Kind::kNoMemory:
+      return {Reason::kOverCapacity, Side::kSelf, "out of memory"};
     case Reply::Kind::kNone: {
       // Most zones give one SOA for both; where one reply lacks it, the other speaks.
       Duration least = options_.max_negative_ttl;

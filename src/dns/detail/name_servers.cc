@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <system_error>
 #include <utility>
+
+#include "net/owned_fd.h"
 
 namespace ebbgate::dns::detail {
 namespace {
@@ -132,7 +135,12 @@ void NameServers::on_answer(void* question, int status, int /*timeouts*/, unsign
   const std::unique_ptr<Question> asked(static_cast<Question*>(question));
   const std::span<const std::uint8_t> message(
       octets, octets == nullptr ? 0 : static_cast<std::size_t>(size));
-  asked->on_reply(asked->self->to_reply(*asked, status, message));
+  Reply reply{Reply::Kind::kNoMemory, {}, {}, {}};
+  try {
+    reply = asked->self->to_reply(*asked, status, message);
+  } catch (const std::bad_alloc&) {  // nothing may be thrown through c-ares
+  }
+  asked->on_reply(std::move(reply));
 }
 
 Reply NameServers::to_reply(const Question& question, int status,
@@ -189,11 +197,18 @@ ares_socket_t NameServers::open_socket(int domain, int type, int protocol, void*
   const int fd = ::socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   servers.socket_error_ = fd < 0 ? errno : 0;
   if (fd < 0) return ARES_SOCKET_BAD;
-  net::Channel& channel = servers.loop_->open(fd);
-  channel.handler = &NameServers::on_ready;
-  channel.owner = &servers;
-  servers.sockets_.push_back(&channel);
-  return fd;
+  try {
+    net::OwnedFd owned(fd);
+    servers.sockets_.reserve(servers.sockets_.size() + 1);
+    net::Channel& channel = servers.loop_->open(owned.release());
+    channel.handler = &NameServers::on_ready;
+    channel.owner = &servers;
+    servers.sockets_.push_back(&channel);
+    return fd;
+  } catch (const std::bad_alloc&) {
+    servers.socket_error_ = ENOMEM;
+    return ARES_SOCKET_BAD;
+  }
 }
 
 int NameServers::close_socket(ares_socket_t fd, void* self) {

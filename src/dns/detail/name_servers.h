@@ -27,6 +27,7 @@ struct Reply {
     kAddresses,
     kNone,       // the zone says that there are none
     kFailed,     // the servers gave no usable answer
+    kNoMemory,   // asking, or reading the answer, took more memory than there is
     kAbandoned,  // nobody will answer: the NameServers are at their end
   };
   Kind kind = Kind::kFailed;
@@ -46,7 +47,7 @@ class NameServers {
   NameServers& operator=(const NameServers&) = delete;
   ~NameServers();
 
-  // Asks for the records of exactly that name.
+  // Asks for the records of exactly that name. Where that throws std::bad_alloc, nothing is asked.
   void ask(const std::string& name, Family family, OnReply on_reply);
 
   // "timed out after 2.5 s from 10.0.0.2": what to say of a question put at `asked`.
