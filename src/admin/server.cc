@@ -65,7 +65,7 @@ Server::Server(net::Loop& loop, int fd, std::function<AdminState()> state)
             // The oldest make room: who opens many and says nothing keeps no probe out.
             std::size_t excess = open_.size() - std::min(open_.size(), kMostConnections - 1);
             for (auto each = open_.begin(); excess > 0; ++each, --excess) (*each)->cancel();
-            net::spawn(serve(client), [](const std::exception_ptr&) {});
+            net::spawn(serve(net::OwnedFd(client)), [](const std::exception_ptr&) {});
           },
           [](bool, int) {}) {}
 
@@ -74,8 +74,8 @@ void Server::leave() {
   for (net::Stream* stream : open_) stream->cancel();
 }
 
-net::Task<void> Server::serve(int fd) {
-  net::Stream stream(*loop_, fd);
+net::Task<void> Server::serve(net::OwnedFd fd) {
+  net::Stream stream(*loop_, fd.release());
   const Place place(open_, stream);
   std::array<char, 1024> block{};
   std::string buffered;

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/owned_fd.h"
 #include "net/stream.h"
 #include "net/task.h"
 
@@ -35,7 +36,7 @@ class Server {
 
  private:
   Server(net::Loop& loop, int fd, std::function<AdminState()> state);
-  [[nodiscard]] net::Task<void> serve(int fd);
+  [[nodiscard]] net::Task<void> serve(net::OwnedFd fd);
 
   net::Loop* loop_;
   std::function<AdminState()> state_;

@@ -34,6 +34,7 @@ struct Upload {
 };
 
 net::Task<void> upload(Upload& state, BodyTransfer transfer) {
+  state.is_running = true;
   const std::size_t head = transfer.pending.size();
   auto result = co_await transfer_body(transfer);
   state.result = std::move(result);
@@ -122,7 +123,6 @@ class Conversation {
   [[nodiscard]] net::Task<Result<void>> pass_on_interim();
   [[nodiscard]] net::Task<Result<void>> pass_on_response();
   [[nodiscard]] net::Task<Result<void>> pass_on_upgrade();
-  [[nodiscard]] net::Task<void> end_upload();
   [[nodiscard]] Error origin_error(std::errc error) const;
 
   Exchange& exchange_;
@@ -150,7 +150,6 @@ net::Task<Result<void>> Conversation::send_request() {
                          http::Persistence::kKeepAlive);
   if (!head_.body.is_empty()) {
     Client& client = exchange_.client;
-    upload_.is_running = true;
     net::spawn(upload(upload_, BodyTransfer{.source = client.stream,
                                             .buffer = client.buffer,
                                             .sink = origin_.stream,
@@ -278,14 +277,6 @@ net::Task<Result<void>> Conversation::pass_on_response() {
   co_return {};
 }
 
-net::Task<void> Conversation::end_upload() {
-  if (!upload_.is_running) co_return;
-  upload_.is_unwanted = true;
-  exchange_.client.stream.cancel();
-  origin_.stream.cancel();
-  while (upload_.is_running) co_await upload_.ended.wait(Deadline::never());
-}
-
 net::Task<void> Conversation::converse() {
   outcome_.result = co_await send_request();
   while (outcome_.result) {
@@ -312,7 +303,12 @@ net::Task<Outcome> Conversation::run() {
   } catch (...) {
     failure = std::current_exception();
   }
-  co_await end_upload();
+  if (upload_.is_running) {  // waiting for its end takes no memory
+    upload_.is_unwanted = true;
+    exchange_.client.stream.cancel();
+    origin_.stream.cancel();
+    while (upload_.is_running) co_await upload_.ended.wait(Deadline::never());
+  }
   if (failure) std::rethrow_exception(failure);
   exchange_.from_client += upload_.octets;
   co_return std::move(outcome_);

@@ -56,9 +56,22 @@ void OriginPool::keep(OriginKey key, net::Stream stream, const Endpoint& address
     return;
   }
   while (entries_.size() >= kMost) drop(entries_.front());
+  try {
+    link(std::move(key), channel, address);
+  } catch (const std::bad_alloc&) {  // the next request will have to connect
+    loop_->close(channel);
+  }
+}
+
+void OriginPool::link(OriginKey key, net::Channel& channel, const Endpoint& address) {
   Entry& entry = entries_.emplace_back(this, std::move(key), address, &channel);
   entry.self = std::prev(entries_.end());
-  by_key_.emplace(entry.key, &entry);
+  try {
+    by_key_.emplace(entry.key, &entry);
+  } catch (const std::bad_alloc&) {
+    entries_.pop_back();
+    throw;
+  }
   channel.handler = &OriginPool::on_ready;
   channel.owner = &entry;
   loop_->arm(entry.expiry, loop_->after(kIdle));

@@ -65,6 +65,7 @@ class OriginPool {
   };
   static void on_ready(net::Channel& channel, std::uint32_t events);
   static void on_expiry(void* entry);
+  void link(OriginKey key, net::Channel& channel, const Endpoint& address);
   void drop(Entry& entry);
   [[nodiscard]] net::Channel& unlink(Entry& entry);
 

@@ -200,8 +200,8 @@ net::Task<void> serve_requests(Client& client, std::optional<Authority> inside, 
   }
 }
 
-net::Task<void> serve_client(Worker& worker, int fd, Endpoint from, std::size_t listener) {
-  Client client(worker, fd, from, listener);
+net::Task<void> serve_client(Worker& worker, net::OwnedFd fd, Endpoint from, std::size_t listener) {
+  Client client(worker, fd.release(), from, listener);
   const auto introduced = co_await introduce(client);
   if (introduced && !*introduced) co_return;
   const Reason admitted =

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/authority.h"
+#include "net/owned_fd.h"
 #include "net/task.h"
 #include "proxy/client.h"
 #include "proxy/forward.h"
@@ -10,7 +11,7 @@
 namespace ebbgate::proxy {
 
 // Serves an accepted connection until it is closed or has become a tunnel of the worker's.
-[[nodiscard]] net::Task<void> serve_client(Worker& worker, int fd, Endpoint from,
+[[nodiscard]] net::Task<void> serve_client(Worker& worker, net::OwnedFd fd, Endpoint from,
                                            std::size_t listener);
 
 // Serves the requests of one connection, one after the other. `inside` is the authority of the

@@ -10,6 +10,16 @@ namespace {
 
 constexpr std::size_t kMaxText = 4096;  // octets; longer ones are cut, as in the log
 
+// What the kernel said; nothing where there is no memory for it, either.
+std::string message_of(std::errc error) {
+  if (error == std::errc{}) return {};
+  try {
+    return std::make_error_code(error).message();
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 TunnelRecord::TunnelRecord(const Exchange& exchange)
@@ -44,7 +54,9 @@ TunnelRecord::TunnelRecord(const Exchange& exchange)
   worker_.log.queue_or_drop(record);
 }
 
-TunnelRecord::~TunnelRecord() = default;
+TunnelRecord::~TunnelRecord() {
+  if (!has_ended_) tunnel_ended({.reason = Reason::kOverCapacity});  // no memory for the tunnel
+}
 
 std::string_view TunnelRecord::text(Text which) const {
   const std::size_t begin = which == 0 ? 0 : ends_[which - 1];
@@ -52,8 +64,8 @@ std::string_view TunnelRecord::text(Text which) const {
 }
 
 void TunnelRecord::tunnel_ended(const net::TunnelEnd& end) {
-  std::string error;
-  if (end.error != std::errc{}) error = std::make_error_code(end.error).message();
+  has_ended_ = true;
+  const std::string error = message_of(end.error);
   // Clients end tunnels with a reset as often as with a close; only an end of ours cuts one short.
   const bool is_whole = end.reason == Reason::kClientClosed || end.reason == Reason::kOriginClosed;
   const observe::Record record{.time = worker_.shared.clock.wall(),
@@ -89,7 +101,11 @@ void TunnelRecord::tunnel_ended(const net::TunnelEnd& end) {
                                                         : observe::SquidResult::kTunnelAborted,
                                .content_type = {}};
   worker_.metrics.count(record);
-  worker_.log.queue_or_drop(record);
+  try {
+    worker_.log.queue_or_drop(record);
+  } catch (const std::bad_alloc&) {
+    worker_.metrics.log_dropped.add();
+  }
 }
 
 bool TunnelRecord::is_allowed_by(const Snapshot& snapshot, WallTime now) const {

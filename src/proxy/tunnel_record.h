@@ -17,7 +17,7 @@ class TunnelRecord final : public net::TunnelOwner {
   explicit TunnelRecord(const Exchange& exchange);
   ~TunnelRecord() override;
 
-  // Emits the closing event.
+  // Emits the closing event. Throws nothing.
   void tunnel_ended(const net::TunnelEnd& end) override;
 
   // Whether this policy would still let the tunnel pass.
@@ -55,6 +55,7 @@ class TunnelRecord final : public net::TunnelOwner {
   std::optional<bool> ech_;
   Verdict verdict_;
   Reason reason_;
+  bool has_ended_ = false;
 };
 
 }  // namespace ebbgate::proxy

@@ -63,10 +63,12 @@ void Worker::start() {
 
 void Worker::on_accept(int fd, const Endpoint& from, std::size_t listener) {
   if (Worker* other = less_loaded()) {
-    other->loop.post([other, fd, from, listener] { other->adopt(fd, from, listener); });
+    other->loop.post([other, owned = net::OwnedFd(fd), from, listener]() mutable {
+      other->adopt(std::move(owned), from, listener);
+    });
     return;
   }
-  adopt(fd, from, listener);
+  adopt(net::OwnedFd(fd), from, listener);
 }
 
 Worker* Worker::less_loaded() {
@@ -79,18 +81,9 @@ Worker* Worker::less_loaded() {
   return other;
 }
 
-void Worker::adopt(int fd, const Endpoint& from, std::size_t listener) {
+void Worker::adopt(net::OwnedFd fd, const Endpoint& from, std::size_t listener) {
   metrics.connections.add();
-  // A frame that cannot be allocated throws before the coroutine owns the descriptor.
-  std::optional<net::Task<void>> session;
-  try {
-    session = serve_client(*this, fd, from, listener);
-  } catch (const std::bad_alloc&) {
-    metrics.out_of_memory.add();
-    ::close(fd);
-    return;
-  }
-  net::spawn(std::move(*session), [this](const std::exception_ptr&) {
+  net::spawn(serve_client(*this, std::move(fd), from, listener), [this](const std::exception_ptr&) {
     metrics.out_of_memory.add();  // the session's objects have closed what they owned
   });
 }
@@ -145,7 +138,11 @@ void Worker::judge_tunnels() {
     relay.judge(
         [&](const net::TunnelOwner& owner) {
           const auto& record = static_cast<const TunnelRecord&>(owner);  // all owners are ours
-          return record.is_allowed_by(*snapshot, now);
+          try {
+            return record.is_allowed_by(*snapshot, now);
+          } catch (const std::bad_alloc&) {
+            return false;  // what cannot be judged is not trusted
+          }
         },
         end_of_refused());
   });

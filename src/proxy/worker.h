@@ -16,6 +16,7 @@
 #include "net/linger.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/owned_fd.h"
 #include "net/relay.h"
 #include "net/signal.h"
 #include "observe/metrics.h"
@@ -87,7 +88,7 @@ class Worker {
     return listener_names_[listener];
   }
   // Serves a client that was accepted here or handed over by another worker.
-  void adopt(int fd, const Endpoint& from, std::size_t listener);
+  void adopt(net::OwnedFd fd, const Endpoint& from, std::size_t listener);
 
   // Streams that wait for their next request, so that draining can end the wait.
   void add_idle(net::Stream& stream) { idle_.insert(&stream); }
