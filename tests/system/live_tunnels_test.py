@@ -1,5 +1,5 @@
 """What a policy does to thousands of tunnels that are open when it is loaded: they are judged again
-by name, port, client and expiry, and only those that are refused end, as --on-policy-change says."""
+by name, port, client and expiry, and only the refused ones end, as --on-policy-change says."""
 
 import datetime
 import json
