@@ -26,22 +26,23 @@ EARLIER, LATER = (datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc)
                   for year in (2000, 2200))
 
 # Tunnels by client, name and port (the first origin's or the second's), and what refuses them: the
-# second policy, of these in one case not the third; the third alone; an entry's expiry.
+# second policy, of these in one case not the third; the third alone; an entry's expiry. No other
+# test listens on these addresses, whose ports thousands of connections keep for a while.
 STAYS, CHANGE, BACK, LATE, EXPIRY = "nothing", "second", "second only", "third", "expiry"
 SECOND = (CHANGE, BACK)
 KINDS = {
-    ("127.0.0.2", "stays.test", 0): STAYS,
-    ("127.0.0.3", "stays.test", 1): LATE,      # the port goes
-    ("127.0.0.2", "name.test", 0): BACK,       # its entry goes, and comes back
-    ("127.0.0.2", "port.test", 0): STAYS,
-    ("127.0.0.2", "port.test", 1): CHANGE,     # the port goes
-    ("127.0.0.2", "subject.test", 0): STAYS,
-    ("127.0.0.3", "subject.test", 0): CHANGE,  # the document is no longer about this client
-    ("127.0.0.2", "denied.test", 0): STAYS,
-    ("127.0.0.3", "denied.test", 0): CHANGE,   # denied to this client
-    ("127.0.0.2", "expires.test", 0): EXPIRY,
-    ("127.0.0.3", "expires.test", 0): STAYS,   # another entry allows it to this client
-    ("127.0.0.4", "stays.test", 0): CHANGE,    # everything is denied to this client
+    ("127.0.0.12", "stays.test", 0): STAYS,
+    ("127.0.0.13", "stays.test", 1): LATE,      # the port goes
+    ("127.0.0.12", "name.test", 0): BACK,       # its entry goes, and comes back
+    ("127.0.0.12", "port.test", 0): STAYS,
+    ("127.0.0.12", "port.test", 1): CHANGE,     # the port goes
+    ("127.0.0.12", "subject.test", 0): STAYS,
+    ("127.0.0.13", "subject.test", 0): CHANGE,  # the document is no longer about this client
+    ("127.0.0.12", "denied.test", 0): STAYS,
+    ("127.0.0.13", "denied.test", 0): CHANGE,   # denied to this client
+    ("127.0.0.12", "expires.test", 0): EXPIRY,
+    ("127.0.0.13", "expires.test", 0): STAYS,   # another entry allows it to this client
+    ("127.0.0.14", "stays.test", 0): CHANGE,    # everything is denied to this client
 }
 ALL = frozenset(KINDS)
 
@@ -91,12 +92,12 @@ class LiveTunnels(Case):
             everyone.append(("name.test", both, ""))
         documents = [
             document("everyone", [], everyone, ["never.test"]),
-            document("some", ["127.0.0.2"] if changed else ["127.0.0.2", "127.0.0.3"],
+            document("some", ["127.0.0.12"] if changed else ["127.0.0.12", "127.0.0.13"],
                      [("subject.test", both, "")]),
-            document("third", ["127.0.0.3"], [("expires.test", both, "")],
+            document("third", ["127.0.0.13"], [("expires.test", both, "")],
                      ["denied.test"] if changed else ["never.test"])]
         if changed:
-            documents.append(document("fourth", ["127.0.0.4"], [("stays.test", both, "")],
+            documents.append(document("fourth", ["127.0.0.14"], [("stays.test", both, "")],
                                       [".test"]))
         self.path.write_text("---\n".join(documents))
 
