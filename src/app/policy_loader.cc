@@ -2,8 +2,9 @@
 
 #include <pthread.h>
 
-#include <exception>
+#include <new>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -13,10 +14,12 @@
 namespace ebbgate::app {
 namespace {
 
-config::LoadedPolicy failed(const std::exception& failure) {
+constexpr Duration kNoMemoryPause = std::chrono::milliseconds(10);
+
+config::LoadedPolicy failed(std::string_view why) {
   config::LoadedPolicy none;
   none.problems.push_back(
-      {.file = {}, .message = std::string("the policy cannot be loaded: ") + failure.what()});
+      {.file = {}, .message = "the policy cannot be loaded: " + std::string(why)});
   return none;
 }
 
@@ -55,7 +58,7 @@ void PolicyLoader::reload() {
   try {
     start_loading();
   } catch (const std::system_error& failure) {  // no thread to be had
-    publish(failed(failure));
+    publish(failed(failure.what()));
   }
 }
 
@@ -63,20 +66,32 @@ void PolicyLoader::start_loading() {
   thread_ = std::thread([this, retired = std::move(retired_)]() mutable {
     ::pthread_setname_np(::pthread_self(), "policy");
     retired.clear();  // here, where the time it takes delays nobody
-    config::LoadedPolicy loaded;
     try {
-      loaded = config::load_policy(*settings_, seed_);
-    } catch (const std::exception& failure) {  // no memory, as a rule
-      loaded = failed(failure);
+      loaded_ = config::load_policy(*settings_, seed_);
+    } catch (...) {  // no memory, as a rule
+      failure_ = std::current_exception();
     }
-    loop_->post([this, loaded = std::move(loaded)]() mutable {
-      is_loading_ = false;
-      publish(std::move(loaded));
-      if (std::exchange(is_wanted_again_, false)) reload();
-    });
+    for (;;) {
+      try {
+        return loop_->post([this] { end_loading(); });
+      } catch (const std::bad_alloc&) {
+        std::this_thread::sleep_for(kNoMemoryPause);
+      }
+    }
   });
   is_loading_ = true;
   retired_.clear();
+}
+
+void PolicyLoader::end_loading() {
+  is_loading_ = false;
+  try {
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    publish(std::move(loaded_));
+  } catch (const std::exception& failure) {
+    publish(failed(failure.what()));
+  }
+  if (std::exchange(is_wanted_again_, false)) reload();
 }
 
 bool PolicyLoader::publish(config::LoadedPolicy loaded) {

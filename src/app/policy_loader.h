@@ -2,6 +2,7 @@
 // handed back whole on the control loop.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -41,6 +42,7 @@ class PolicyLoader {
 
  private:
   void start_loading();
+  void end_loading();
   bool publish(config::LoadedPolicy loaded);
   bool take_over(config::LoadedPolicy loaded);
 
@@ -56,6 +58,9 @@ class PolicyLoader {
   std::vector<proxy::SnapshotPtr> retired_;
   std::string version_;
   std::thread thread_;
+  // What the thread came to; its own until it has posted.
+  config::LoadedPolicy loaded_;
+  std::exception_ptr failure_;
   bool is_loading_ = false;
   bool is_wanted_again_ = false;
 };
