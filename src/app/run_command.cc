@@ -138,6 +138,7 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                                                       .policy = published,
                                                       .metrics = metrics,
                                                       .log = *log,
+                                                      .say = say,
                                                       .dns = resolver_options(settings)},
                                                      std::move(listen)));
   std::vector<proxy::ListeningSockets> sockets = gateway->listening();

@@ -47,6 +47,7 @@ Gateway::Gateway(GatewayParts parts)
               .policy = parts.policy,
               .metrics = parts.metrics,
               .log = parts.log,
+              .say = std::move(parts.say),
               .counts = {parts.options.limits.connections,
                          parts.options.limits.connections_per_client}} {}
 

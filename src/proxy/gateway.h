@@ -32,6 +32,7 @@ struct GatewayParts {
   const PublishedSnapshot& policy;
   observe::Metrics& metrics;  // its number of workers is the gateway's
   observe::AccessLog& log;
+  observe::Diagnostics say;
   dns::ResolverOptions dns;
 };
 

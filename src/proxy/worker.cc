@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <exception>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "proxy/session.h"
@@ -13,6 +15,8 @@ namespace ebbgate::proxy {
 namespace {
 
 constexpr Duration kDrainPatience = std::chrono::seconds(30);  // --on-policy-change drain
+// How long accepting has to go well before that is said: it comes and goes while a crowd is served.
+constexpr Duration kRelief = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -43,12 +47,28 @@ void Worker::listen(int fd, std::string name) {
   listeners_.push_back(std::make_unique<net::Listener>(
       loop, fd,
       [this, listener](int client, const Endpoint& from) { on_accept(client, from, listener); },
-      [this](bool is_exhausted, int /*error*/) {
-        metrics.accept_paused.set(is_exhausted ? 1 : 0);
-        if (!is_exhausted) return;
-        metrics.accept_pauses.add();
-        origins.clear();  // what is kept in case it is of use makes room for what is
-      }));
+      [this](bool is_exhausted, int error) { on_exhausted(is_exhausted, error); }));
+}
+
+void Worker::on_exhausted(bool is_exhausted, int error) {
+  paused_listeners_ += is_exhausted ? 1 : -1;
+  metrics.accept_paused.set(paused_listeners_ > 0 ? 1 : 0);
+  if (!is_exhausted) {
+    if (paused_listeners_ == 0) loop.arm(relief_, loop.after(kRelief));
+    return;
+  }
+  relief_.disarm();
+  metrics.accept_pauses.add();
+  origins.clear();  // what is kept in case it is of use makes room for what is
+  if (std::exchange(pause_was_told_, true)) return;
+  shared.say("worker " + std::to_string(index_) +
+             " accepts no connection for now: " + std::generic_category().message(error));
+}
+
+void Worker::on_relief(void* self) {
+  auto& worker = *static_cast<Worker*>(self);
+  worker.pause_was_told_ = false;
+  worker.shared.say("worker " + std::to_string(worker.index_) + " accepts connections again");
 }
 
 void Worker::start() {

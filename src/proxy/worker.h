@@ -37,6 +37,7 @@ struct Shared {
   const PublishedSnapshot& policy;
   observe::Metrics& metrics;
   observe::AccessLog& log;
+  observe::Diagnostics say;  // never empty
   ClientCounts counts;
 };
 
@@ -128,6 +129,8 @@ class Worker {
  private:
   void on_accept(int fd, const Endpoint& from, std::size_t listener);
   [[nodiscard]] Worker* less_loaded();
+  void on_exhausted(bool is_exhausted, int error);
+  static void on_relief(void* self);
   static void on_log_tick(void* self);
   void finish_if_idle();
   [[nodiscard]] Deadline end_of_refused() const;
@@ -140,6 +143,9 @@ class Worker {
   std::vector<std::string> listener_names_;
   std::unordered_set<net::Stream*> idle_;
   net::Timer log_tick_{&Worker::on_log_tick, this};
+  int paused_listeners_ = 0;
+  bool pause_was_told_ = false;
+  net::Timer relief_{&Worker::on_relief, this};
   std::atomic<std::uint32_t> clients_{0};
   std::atomic<std::size_t> busy_{0};
   std::optional<MonotonicTime> tunnels_judged_;
