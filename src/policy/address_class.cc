@@ -40,7 +40,7 @@ constexpr V4Row kV4[] = {
 enum class Inside : std::uint8_t { kNothing, kLast32Bits, kLocalNat64, k6to4, kTeredo };
 
 struct V6Row {
-  std::array<std::uint8_t, 12> network;  // the first bytes; the rest is 0
+  std::array<std::uint8_t, 16> network;
   unsigned prefix;
   std::string_view name;
   Inside inside = Inside::kNothing;
@@ -50,7 +50,8 @@ struct V6Row {
 constexpr V6Row kV6[] = {
     {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, "IPv4-mapped (RFC 4291)", Inside::kLast32Bits},
     {{}, 128, "unspecified (RFC 4291)"},
-    {{}, 96, "loopback or IPv4-compatible (RFC 4291)", Inside::kLast32Bits},
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128, "loopback (RFC 4291)"},
+    {{}, 96, "IPv4-compatible (RFC 4291)", Inside::kLast32Bits},
     {{0x00, 0x64, 0xff, 0x9b, 0, 1}, 48, "local-use translation (RFC 8215)", Inside::kLocalNat64},
     {{0x01, 0x00}, 64, "discard-only (RFC 6666)"},
     {{0x20, 0x01}, 32, "Teredo (RFC 4380)", Inside::kTeredo},
@@ -74,9 +75,7 @@ Cidr block_of(const V4Row& row) {
 }
 
 Cidr block_of(const V6Row& row) {
-  std::array<std::uint8_t, 16> bytes{};
-  std::ranges::copy(row.network, bytes.begin());
-  return Cidr::of(IpAddress::v6(bytes), row.prefix);
+  return Cidr::of(IpAddress::v6(row.network), row.prefix);
 }
 
 const V6Row* row_of(const IpAddress& address) {

@@ -116,6 +116,7 @@ TEST(Readings, FindTheIpv4AddressInsideAnIpv6One) {
   EXPECT_THAT(readings("10.0.0.1"), ElementsAre("10.0.0.1"));
   EXPECT_THAT(readings("2001:db8::1"), ElementsAre("2001:db8::1"));
   EXPECT_THAT(readings("::ffff:10.0.0.1"), ElementsAre("::ffff:10.0.0.1", "10.0.0.1"));
+  EXPECT_THAT(readings("::1"), ElementsAre("::1")) << "no IPv4-compatible address";
   EXPECT_THAT(readings("::10.0.0.1"), ElementsAre("::10.0.0.1", "10.0.0.1"));
   EXPECT_THAT(readings("64:ff9b::10.0.0.1"), ElementsAre("64:ff9b::a00:1", "10.0.0.1"));
   EXPECT_THAT(readings("2002:a00:1::5"), ElementsAre("2002:a00:1::5", "10.0.0.1"));
