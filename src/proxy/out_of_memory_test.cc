@@ -37,7 +37,7 @@ bool is_worker() {
   return is_one;
 }
 
-void* allocate(std::size_t size) {
+[[maybe_unused]] void* allocate(std::size_t size) {
   if (g_left.load(std::memory_order_relaxed) >= 0 && is_worker() && g_left.fetch_sub(1) == 0) {
     throw std::bad_alloc();
   }
@@ -48,6 +48,7 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
+#if !__has_feature(thread_sanitizer)  // which has operators of its own that cannot be replaced
 void* operator new(std::size_t size) {
   return allocate(size);
 }
@@ -66,6 +67,7 @@ void operator delete(void* memory, std::size_t /*size*/) noexcept {
 void operator delete[](void* memory, std::size_t /*size*/) noexcept {
   std::free(memory);
 }
+#endif
 
 namespace ebbgate::proxy {
 namespace {
@@ -206,6 +208,9 @@ std::string client_hello(std::string_view name) {
 class OutOfMemory : public ::testing::Test {
  protected:
   void SetUp() override {
+#if __has_feature(thread_sanitizer)
+    GTEST_SKIP() << "nothing can be made to fail";
+#endif
     policy::Document document;
     document.name = "test";
     policy::Entry& entry = document.allow.emplace_back();
@@ -241,6 +246,7 @@ class OutOfMemory : public ::testing::Test {
   }
 
   void TearDown() override {
+    if (gateway_ == nullptr) return;
     g_left = -1;
     wait_until_rest();
     EXPECT_EQ(metrics_.worker(0).connections_open.value(), 0);

@@ -14,6 +14,39 @@ class Response:
         self.body = body
 
 
+class _Exactly:
+    """A socket as a file of which no more is read than is asked for, so that the octets behind a
+    response stay in the socket."""
+
+    closed = False
+
+    def __init__(self, sock):
+        self._sock = sock
+
+    def read(self, size=-1):
+        got = b""
+        while size < 0 or len(got) < size:
+            piece = self._sock.recv(65536 if size < 0 else size - len(got))
+            if not piece:
+                break
+            got += piece
+        return got
+
+    def readline(self, limit):
+        line = b""
+        while not line.endswith(b"\n") and len(line) < limit:
+            ahead = self._sock.recv(limit - len(line), socket.MSG_PEEK)
+            if not ahead:
+                break
+            line += self._sock.recv(ahead.find(b"\n") + 1 or len(ahead))
+        return line
+
+    def close(self):
+        pass
+
+    flush = close
+
+
 class Client:
     """One connection, `to` an (address, port), `source` being where it comes from."""
 
@@ -38,9 +71,8 @@ class Client:
     def response(self, method="GET"):
         """The next response, whole. Raises ConnectionError where the connection ends first."""
         response = http.client.HTTPResponse(self.sock, method=method)
-        # Unbuffered, so that the octets behind the response stay in the socket.
         response.fp.close()
-        response.fp = self.sock.makefile("rb", buffering=0)
+        response.fp = _Exactly(self.sock)
         try:
             response.begin()
             body = b"" if method == "CONNECT" and response.status == 200 else response.read()
