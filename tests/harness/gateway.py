@@ -71,6 +71,13 @@ class Gateway(Process):
         found = re.search("^" + re.escape(name) + " (.*)$", text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
+    def __exit__(self, *_):
+        super().__exit__()
+        # A sanitizer speaks up at once; the exit code is lost where the test ends it with a kill.
+        found = [line for line in self.err.all() if "Sanitizer" in line or "runtime error" in line]
+        if found:
+            raise AssertionError("\n".join(self.err.all()))
+
     def events(self):
         return [json.loads(line) for line in self.out.all()]
 
