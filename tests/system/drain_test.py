@@ -72,7 +72,7 @@ spec:
             return False
 
     def test_readiness_fails_first_and_everybody_is_still_served_for_the_delay(self):
-        gateway = self.gateway("--drain-delay", "2s", "--health", "127.0.0.1:0")
+        gateway = self.gateway("--drain-delay", "3s", "--health", "127.0.0.1:0")
         old = self.enter(gateway.client())
         self.assertEqual("keep-alive", self.persistence(old.get(self.url)))
         for listener in ("admin", "health"):
@@ -96,7 +96,7 @@ spec:
         self.assertEqual((200, "close"), (answer.status, self.persistence(answer)))
         self.assertEqual("closed", old.end())
         wait_until(lambda: not self.accepts(gateway), what="the listener's end")
-        self.assertGreaterEqual(time.monotonic() - began, 2)
+        self.assertGreaterEqual(time.monotonic() - began, 3)
         self.assert_alive((client, server))
         client.close()
         server.close()
@@ -111,7 +111,7 @@ spec:
         return answer.headers.get("Connection", "keep-alive")
 
     def test_idle_connections_are_served_during_the_delay_and_closed_after_it(self):
-        gateway = self.gateway("--drain-delay", "1s", "--head-timeout", "1s")
+        gateway = self.gateway("--drain-delay", "3s", "--head-timeout", "1s")
         served, idle, silent = (self.enter(gateway.client()) for _ in range(3))
         for client in (served, idle):
             self.assertEqual(200, client.get(self.url).status)
@@ -144,7 +144,7 @@ spec:
         self.assertEqual(0, gateway.wait())
 
     def test_who_had_connected_is_served_though_it_speaks_after_the_listener_closed(self):
-        gateway = self.gateway("--drain-delay", "500ms")
+        gateway = self.gateway("--drain-delay", "2s")
         gateway.signal(signal.SIGTERM)
         wait_until(lambda: self.says_close(gateway), what="the worker's draining")
         silent = self.enter(gateway.client())
