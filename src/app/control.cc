@@ -120,7 +120,7 @@ std::vector<std::string> Control::unready_causes(bool has_policy) const {
 void Control::begin_drain() {
   if (has_successor_) return stop_accepting();  // the service itself goes on
   tell_service_manager("STOPPING=1");
-  gateway_->drain();
+  gateway_->drain(proxy::Worker::Listeners::kClose);
   say("stopping: not ready any more; still accepting for the drain delay");
   phase_ = Phase::kDelaying;
   if (options_->drain_delay <= Duration::zero()) return stop_accepting();
@@ -200,7 +200,7 @@ void Control::on_successor(net::Channel& channel, std::uint32_t /*events*/) {
       " has taken over; this one ends with its last tunnel");
   self.has_successor_ = true;
   self.on_handed_over_();  // its pages, too: a probe must not be told of the end of this one
-  self.gateway_->drain();
+  self.gateway_->drain(proxy::Worker::Listeners::kLeave);
   self.gateway_->stop_accepting(proxy::Worker::Listeners::kLeave);
   if (self.phase_ != Phase::kServing) return;  // it was told to stop meanwhile
   self.phase_ = Phase::kHandedOver;

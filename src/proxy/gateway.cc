@@ -94,8 +94,8 @@ void Gateway::judge_tunnels() {
   for (const auto& worker : workers_) worker->judge_tunnels();
 }
 
-void Gateway::drain() {
-  for (const auto& worker : workers_) worker->drain();
+void Gateway::drain(Worker::Listeners how) {
+  for (const auto& worker : workers_) worker->drain(how);
 }
 
 void Gateway::stop_accepting(Worker::Listeners how) {

@@ -56,7 +56,7 @@ class Gateway {
 
   // The phases of an end. drain(): answers say that the connection closes; stop_accepting(): no new
   // connections; stop(): whatever is still open is ended, and the threads.
-  void drain();
+  void drain(Worker::Listeners how);
   void stop_accepting(Worker::Listeners how);
   void stop();
 

@@ -186,9 +186,10 @@ void Worker::stop_accepting(Listeners how) {
   });
 }
 
-void Worker::drain() {
-  loop.post([this] {
+void Worker::drain(Listeners how) {
+  loop.post([this, how] {
     is_draining_ = true;
+    if (how == Listeners::kLeave) return;  // as they are
     for (const auto& listener : listeners_) listener->accept_silent_clients();
   });
 }

@@ -67,12 +67,13 @@ class Worker {
   // Judges live tunnels by the policy in force: --on-policy-change says what becomes of those that
   // it refuses.
   void judge_tunnels();
+  // What becomes of the listening sockets in the end.
+  enum class Listeners : bool { kClose, kLeave };
   // Stops accepting. kClose closes the sockets, and the connections that are between two requests;
   // kLeave leaves the sockets to another process that holds them, too, and connections be.
-  enum class Listeners : bool { kClose, kLeave };
   void stop_accepting(Listeners how);
   // From now on, answers say `Connection: close`.
-  void drain();
+  void drain(Listeners how);
   // The hard stop: everything that is still open is ended, then the thread.
   void stop();
   void join();
