@@ -2,11 +2,13 @@
 request under load. The old one keeps its tunnels until they end or it is told to stop; a successor
 that does not come up changes nothing."""
 
+import ctypes
 import os
 import pathlib
 import re
 import shutil
 import signal
+import socket
 import sys
 import threading
 import unittest
@@ -267,6 +269,37 @@ class TheSuccessor(UpgradeCase):
         self.assertEqual(200, self.get(gateway))
         os.kill(successor, signal.SIGTERM)
         wait_until(lambda: not is_running(successor))
+
+    def test_has_the_sockets_as_they_were(self):
+        """What the old process does to prepare its end must not stay with what both hold."""
+        gateway = self.gateway()
+        options = self.listening_options(gateway.pid, gateway.port)
+        self.assertEqual(2, len(options))
+        successor = self.upgrade(gateway)
+        self.assertEqual(0, gateway.wait())
+        self.assertEqual(options, self.listening_options(successor, gateway.port))
+
+    @staticmethod
+    def listening_options(pid, port):
+        """Some socket options of a process's listening sockets on a port."""
+        pidfd_getfd, found = 438, []
+        process = os.pidfd_open(pid)
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            copy = ctypes.CDLL(None, use_errno=True).syscall(pidfd_getfd, process, int(name), 0)
+            if copy < 0:
+                continue
+            try:
+                sock = socket.socket(fileno=copy)
+            except OSError:  # it is none
+                os.close(copy)
+                continue
+            with sock:
+                if sock.family == socket.AF_INET and sock.getsockname()[1] == port and \
+                        sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    found.append([sock.getsockopt(socket.IPPROTO_TCP, option) for option in (
+                        socket.TCP_DEFER_ACCEPT, socket.TCP_NODELAY, socket.TCP_KEEPIDLE)])
+        os.close(process)
+        return found
 
     @staticmethod
     def free_port():
