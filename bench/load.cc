@@ -222,19 +222,18 @@ class Client final : public Watched {
     if (!down) context_.loop.change(this, EPOLLIN | EPOLLOUT);
   }
 
+  // One piece a turn, as the origin sends, so that whoever reads has its turn in between: with a
+  // reader that starves, megabytes queue up in the proxy, and every proxy pays for cold memory.
   bool upload() {
     auto& buffer = bulk_buffer();
-    while (to_send_ > 0) {
-      const ssize_t sent =
-          send(fd(), buffer.data(), std::min<std::uint64_t>(to_send_, buffer.size()), MSG_NOSIGNAL);
-      if (sent < 0 && errno == EAGAIN) return true;
-      if (sent < 0) {
-        end(false, "send");
-        return false;
-      }
-      to_send_ -= static_cast<std::uint64_t>(sent);
+    const ssize_t sent =
+        send(fd(), buffer.data(), std::min<std::uint64_t>(to_send_, buffer.size()), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+      end(false, "send");
+      return false;
     }
-    context_.loop.change(this, EPOLLIN);
+    if (sent > 0) to_send_ -= static_cast<std::uint64_t>(sent);
+    if (to_send_ == 0) context_.loop.change(this, EPOLLIN);
     return true;
   }
 
