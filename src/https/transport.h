@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,9 +52,22 @@ class Transport {
   virtual ~Transport() = default;
   // Out: any whole response, whatever its status; redirects are not followed.
   // Errors: kDnsFailed, kConnectFailed (a certificate that does not verify among them), kTimedOut,
-  // kOriginInvalid (not HTTP, longer than max_body, cut short), kMalformedRequest (the URL),
-  // kDraining at the hard stop.
+  // kOriginInvalid (not HTTP, longer than max_body, cut short), kOriginClosed (closed before it
+  // answered), kMalformedRequest (the URL), kDraining at the hard stop.
   [[nodiscard]] virtual net::Task<Result<Response>> send(Request request) = 0;
+};
+
+// Takes a body piece by piece, as it comes; false: no more of it is wanted.
+using BodySink = std::move_only_function<bool(std::string_view piece)>;
+
+// A Transport for answers that have no end, such as a watch.
+class StreamTransport : public Transport {
+ public:
+  // As send(), but the body of an answer of success (2xx) goes to `sink`, however long it is; any
+  // other is collected. `timeout` is for the head to come, and then for each piece.
+  // Out: the response without the body that went to the sink, after its end or when the sink wants
+  // no more. An error after the first piece means that the answer is incomplete.
+  [[nodiscard]] virtual net::Task<Result<Response>> stream(Request request, BodySink sink) = 0;
 };
 
 }  // namespace ebbgate::https
