@@ -11,7 +11,10 @@ Interrupt::Interrupt(Loop& loop) : loop_(&loop) {
   for (const int each : kSignals) ::sigaddset(&set, each);
   ::pthread_sigmask(SIG_BLOCK, &set, &before_);
   const int fd = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (fd < 0) return restore();
+  if (fd < 0) {
+    restore();
+    return;
+  }
   channel_ = &loop.open(fd);
   channel_->handler = &Interrupt::on_signal;
   channel_->owner = this;
