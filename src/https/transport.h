@@ -24,19 +24,19 @@ struct Header {
 
 struct Request {
   std::string method = "GET";
-  std::string url;  // absolute, http or https; path and query are percent-encoded already
+  std::string url = {};  // absolute, http or https; path and query are percent-encoded already
   // Host is made from the URL and Content-Length from the body, unless they stand here: a signed
   // request has to be sent as it was signed.
-  std::vector<Header> headers;
-  std::string body;
+  std::vector<Header> headers = {};
+  std::string body = {};
   Duration timeout = std::chrono::seconds(10);   // for the whole exchange
   std::size_t max_body = std::size_t{16} << 20;  // octets of the response's body
 };
 
 struct Response {
   int status = 0;
-  std::vector<Header> headers;  // names in lower case, in the order of arrival
-  std::string body;
+  std::vector<Header> headers = {};  // names in lower case, in the order of arrival
+  std::string body = {};
 
   // The first value of a field, or null. `name` in lower case.
   [[nodiscard]] const std::string* header(std::string_view name) const {
