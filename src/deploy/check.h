@@ -1,0 +1,27 @@
+// What no single value of eks.yaml can know: whether its blocks are private, apart and large
+// enough, its zones the region's, its numbers in order, its list of domains a policy. Everything
+// is found here, before anything is asked of AWS.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/eks.h"
+#include "config/settings.h"
+
+namespace ebbgate::deploy {
+
+// The largest text that a parameter of the Systems Manager holds (its advanced tier), in octets.
+inline constexpr std::size_t kMaxAllowlist = 8192;
+
+struct Checked {
+  std::vector<config::Problem> problems;
+  // The policy that the gateways start with, as documents: `domains` and `bundles` as one, and
+  // what the file of `policy` holds. Not to be used where has_errors(problems).
+  std::string allowlist;
+};
+
+[[nodiscard]] Checked check(const config::EksSettings& settings,
+                            const config::ReadFile& read = config::read_file);
+
+}  // namespace ebbgate::deploy
