@@ -2,6 +2,7 @@
 
 set(EBBGATE_SANITIZE "" CACHE STRING "Sanitizers for the whole build, as -fsanitize takes them")
 option(EBBGATE_FUZZ "Link the fuzz targets with libFuzzer rather than with the corpus replayer" OFF)
+option(EBBGATE_STATIC "Link everything into the program, so that it runs on any Linux" OFF)
 
 add_library(ebbgate_options INTERFACE)
 target_compile_options(ebbgate_options INTERFACE
@@ -19,6 +20,19 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   add_compile_options(-ffunction-sections -fdata-sections)
   add_link_options(-Wl,--gc-sections)
+  # The same source gives the same octets wherever it lies.
+  add_compile_options(-ffile-prefix-map=${CMAKE_BINARY_DIR}=build
+                      -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+endif()
+if(EBBGATE_STATIC)
+  # CMake prefers a shared library where it finds one, and the program then crashes at its start:
+  # find_library() is to know archives only, and no -Bdynamic is to stand on the command line.
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
+  set(CMAKE_LINK_SEARCH_START_STATIC ON)
+  set(CMAKE_LINK_SEARCH_END_STATIC ON)
+  add_link_options(-static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=sha1)
+  # What the program was made of, for its bill of materials (tools/package).
+  add_link_options(-Wl,--dependency-file=link.d)
 endif()
 
 # ebbgate_library(<folder> [DEPS <folder>...] [LIBS <external>...])
@@ -37,13 +51,13 @@ function(ebbgate_library name)
                  FILES ${headers})
   target_link_libraries(${name} PUBLIC ebbgate_options ${ARG_DEPS} PRIVATE ${ARG_LIBS})
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX VERIFY_INTERFACE_HEADER_SETS ON)
-  if(tests)
+  if(tests AND BUILD_TESTING)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_LIBS} GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
                          PROPERTIES TIMEOUT 120)
   endif()
-  if(benches)
+  if(benches AND BUILD_TESTING)
     add_executable(${name}_bench ${benches})
     target_link_libraries(${name}_bench PRIVATE ${name} ${ARG_LIBS} benchmark::benchmark_main)
   endif()
