@@ -63,11 +63,11 @@ void PolicyLoader::reload() {
 }
 
 void PolicyLoader::start_loading() {
-  thread_ = std::thread([this, retired = std::move(retired_)]() mutable {
+  thread_ = std::thread([this, retired = std::move(retired_), last = in_force_]() mutable {
     ::pthread_setname_np(::pthread_self(), "policy");
     retired.clear();  // here, where the time it takes delays nobody
     try {
-      loaded_ = config::load_policy(*settings_, seed_);
+      loaded_ = config::load_policy(*settings_, seed_, last);
     } catch (...) {  // no memory, as a rule
       failure_ = std::current_exception();
     }
@@ -101,33 +101,42 @@ bool PolicyLoader::publish(config::LoadedPolicy loaded) {
 }
 
 bool PolicyLoader::take_over(config::LoadedPolicy loaded) {
-  for (const config::Problem& problem : loaded.problems) say(policy::str(problem));
+  for (const config::Problem& problem : std::exchange(loaded.problems, {})) {
+    say(policy::str(problem));
+  }
+  const bool is_whole = loaded.policy != nullptr && loaded.kept.empty();
+  (is_whole ? metrics_->reloads_succeeded : metrics_->reloads_failed).add();
+  metrics_->last_reload_succeeded.set(is_whole ? 1 : 0);
   if (loaded.policy == nullptr) {
-    metrics_->reloads_failed.add();
-    metrics_->last_reload_succeeded.set(0);
     if (published_->generation() > 0) say("the policy is unchanged: the new one is invalid");
     return false;
   }
   for (const config::Problem& warning : config::expiry_warnings(*loaded.policy, clock_->wall())) {
     say(policy::str(warning));
   }
-  metrics_->reloads_succeeded.add();
-  metrics_->last_reload_succeeded.set(1);
-  if (loaded.version == version_) return true;
-  version_ = loaded.version;
+  if (loaded.version == in_force_.version) {
+    if (!is_whole) say("the policy is unchanged: the new one is invalid");
+    return is_whole;
+  }
+  for (const std::string& file : loaded.kept) say(file + ": it stays as it was when last valid");
+  put_in_force(std::move(loaded));
+  return true;
+}
+
+void PolicyLoader::put_in_force(config::LoadedPolicy loaded) {
   retired_.push_back(published_->get().first);
-  const std::size_t entries = loaded.policy->pattern_count();
+  in_force_ = std::move(loaded);
+  const std::size_t entries = in_force_.policy->pattern_count();
   published_->publish(std::make_shared<const proxy::Snapshot>(
-      proxy::Snapshot{.policy = std::move(loaded.policy),
+      proxy::Snapshot{.policy = in_force_.policy,
                       .guard = policy::AddressGuard(guard_settings(*settings_, listeners_)),
-                      .version = version_}));
+                      .version = in_force_.version}));
   metrics_->generation.set(static_cast<std::int64_t>(published_->generation()));
   metrics_->entries.set(static_cast<std::int64_t>(entries));
   metrics_->loaded_at.set(
       std::chrono::duration_cast<std::chrono::seconds>(clock_->wall().time_since_epoch()).count());
-  say("policy " + version_ + " is in force: " + std::to_string(entries) +
+  say("policy " + in_force_.version + " is in force: " + std::to_string(entries) +
       (entries == 1 ? " entry" : " entries"));
-  return true;
 }
 
 }  // namespace ebbgate::app

@@ -23,8 +23,8 @@ namespace ebbgate::app {
 class PolicyLoader {
  public:
   // `listeners`: what the process listens on, which no policy can allow. `seed`: for the matcher's
-  // hash. `on_loaded` is called on the loop after each attempt, with whether what was loaded is
-  // valid, and so in force.
+  // hash. `on_loaded` is called on the loop after each attempt, with whether what came of it is in
+  // force: without the parts that are invalid, which stay as they were.
   PolicyLoader(net::Loop& loop, const config::Settings& settings, const Clock& clock,
                proxy::PublishedSnapshot& published, observe::PolicyMetrics& metrics,
                std::uint64_t seed, std::function<void(bool is_valid)> on_loaded);
@@ -36,8 +36,8 @@ class PolicyLoader {
 
   // Loads now, on this thread. False: it is invalid; its problems were said, nothing was published.
   bool load();
-  // Loads soon. What is in force stays where the new one is invalid. Asked again meanwhile, it
-  // loads once more afterwards.
+  // Loads soon. Each file that is invalid stays as it was when it was last valid; where one never
+  // was, all stays. Asked again meanwhile, it loads once more afterwards.
   void reload();
 
  private:
@@ -45,6 +45,7 @@ class PolicyLoader {
   void end_loading();
   bool publish(config::LoadedPolicy loaded);
   bool take_over(config::LoadedPolicy loaded);
+  void put_in_force(config::LoadedPolicy loaded);
 
   net::Loop* loop_;
   const config::Settings* settings_;
@@ -56,7 +57,7 @@ class PolicyLoader {
   std::vector<Endpoint> listeners_;
   // The one before: kept until the next, so that no worker has to take it apart.
   std::vector<proxy::SnapshotPtr> retired_;
-  std::string version_;
+  config::LoadedPolicy in_force_;  // what the next loading keeps of it where a file is invalid
   std::thread thread_;
   // What the thread came to; its own until it has posted.
   config::LoadedPolicy loaded_;

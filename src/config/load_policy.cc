@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kFileDigits = 32;  // of a file's version: enough that no two are alike
 constexpr Duration kExpiryNotice = std::chrono::hours(7 * 24);
 
 // SHA-256 over named parts. Each comes with its length, so that no two sequences read alike.
@@ -66,7 +67,10 @@ std::optional<Form> form_of(const fs::path& file) {
 
 class PolicyLoader {
  public:
-  LoadedPolicy load(const Settings& settings, std::uint64_t hash_seed) {
+  explicit PolicyLoader(const LoadedPolicy& last) : last_(&last) {}
+
+  LoadedPolicy load(const Settings& settings, std::uint64_t hash_seed,
+                    const std::vector<PolicyText>& texts) {
     const policy::PolicySettings policy_settings{.default_ports = settings.allow_ports,
                                                  .sni = settings.sni,
                                                  .report_only = settings.report_only,
@@ -75,14 +79,17 @@ class PolicyLoader {
     if (settings.allow) take_flags(*settings.allow);
     for (const std::string& file : settings.allow_files) take_file(file, file, Form::kList);
     for (const std::string& path : settings.policies) take_path(path);
+    for (const PolicyText& each : texts) {
+      take_text(each.text, each.name, each.is_list ? Form::kList : Form::kYaml);
+    }
     warn_of_equal_names();
+    if (is_invalid_) return std::move(out_);
     if (documents_.empty() && !settings.report_only) {
       out_.problems.push_back({.severity = policy::Severity::kWarning,
                                .file = {},
                                .message = "nothing is allowed",
                                .fix = "name a policy with --policy, --allow-file or --allow"});
     }
-    if (policy::has_errors(out_.problems)) return std::move(out_);
     auto compiled = policy::Policy::compile(std::move(documents_), policy_settings);
     out_.problems.insert(out_.problems.end(), std::make_move_iterator(compiled.problems.begin()),
                          std::make_move_iterator(compiled.problems.end()));
@@ -124,11 +131,11 @@ class PolicyLoader {
     }
     if (error) {
       refuse(path, "it cannot be read: " + error.message(), "name a directory of policies");
-      return;
+      return keep_last(path);
     }
     if (files.empty()) {
       refuse(path, "the directory holds no policy", "put files *.yaml, *.yml or *.list there");
-      return;
+      return keep_last(path);
     }
     std::ranges::sort(files);
     const fs::path revision = config_map_revision(path);
@@ -150,30 +157,62 @@ class PolicyLoader {
 
   void take_file(const std::string& path, const std::string& name, Form form) {
     const auto text = read_file(path);
-    if (!text) {
-      refuse(name, text.error(), "name a file that the gateway may read");
-      return;
-    }
-    digest_.add(form == Form::kList ? "list" : "yaml");
-    digest_.add(*text);
+    if (text) return take_text(*text, name, form);
+    refuse(name, text.error(), "name a file that the gateway may read");
+    keep_last(name);
+  }
+
+  void take_text(std::string_view text, const std::string& name, Form form) {
+    Digest digest;
+    digest.add(form == Form::kList ? "list" : "yaml");
+    digest.add(text);
+    std::vector<policy::Document> documents;
+    std::vector<Problem> problems;
     if (form == Form::kList) {
-      auto list = policy::parse_list(*text, name);
-      documents_.push_back(std::move(list.document));
-      keep(std::move(list.problems));
+      auto list = policy::parse_list(text, name);
+      documents.push_back(std::move(list.document));
+      problems = std::move(list.problems);
     } else {
-      auto parsed = parse_documents(*text, name);
-      digest_bundles(parsed.documents);
-      std::ranges::move(parsed.documents, std::back_inserter(documents_));
-      keep(std::move(parsed.problems));
+      auto parsed = parse_documents(text, name);
+      digest_bundles(digest, parsed.documents);
+      documents = std::move(parsed.documents);
+      problems = std::move(parsed.problems);
     }
+    const bool is_good = !policy::has_errors(problems);
+    std::ranges::move(problems, std::back_inserter(out_.problems));
+    if (!is_good) return keep_last(name);
+    contribute(name, digest.first_hex_digits(kFileDigits), std::move(documents));
+  }
+
+  void contribute(const std::string& name, std::string version,
+                  std::vector<policy::Document> documents) {
+    digest_.add(version);
+    out_.versions.insert_or_assign(name, std::move(version));
+    std::ranges::move(documents, std::back_inserter(documents_));
+  }
+
+  // The file, or each file of the directory, is what it was in the policy in force.
+  void keep_last(const std::string& path) {
+    const fs::path directory = (fs::path(path) / "").parent_path();
+    bool is_known = false;
+    for (const auto& [name, version] : last_->versions) {
+      if (name != path && fs::path(name).parent_path() != directory) continue;
+      is_known = true;
+      std::vector<policy::Document> documents;
+      std::ranges::copy_if(last_->policy->documents(), std::back_inserter(documents),
+                           [&](const policy::Document& document) { return document.file == name; });
+      out_.kept.push_back(name);
+      contribute(name, version, std::move(documents));
+    }
+    if (!is_known) is_invalid_ = true;
   }
 
   // What a bundle stands for is in the program, and another one may have other hosts.
-  void digest_bundles(const std::vector<policy::Document>& documents) {
+  static void digest_bundles(Digest& digest, const std::vector<policy::Document>& documents) {
     const auto add = [&](const std::vector<policy::Entry>& entries) {
       for (const policy::Entry& entry : entries) {
         for (std::size_t i = 0; entry.bundle && i < entry.hosts.size(); ++i) {
-          digest_.add(entry.hosts[i].str());
+          digest.add(entry.hosts[i].str());
         }
       }
     };
@@ -203,11 +242,9 @@ class PolicyLoader {
         {.file = std::move(file), .message = std::move(message), .fix = std::move(fix)});
   }
 
-  void keep(std::vector<Problem> problems) {
-    std::ranges::move(problems, std::back_inserter(out_.problems));
-  }
-
+  const LoadedPolicy* last_;
   LoadedPolicy out_;
+  bool is_invalid_ = false;  // a file with errors has no last good form
   std::vector<policy::Document> documents_;
   Digest digest_;
 };
@@ -248,8 +285,9 @@ std::vector<Problem> expiry_warnings(const policy::Policy& policy, WallTime now)
   return warnings;
 }
 
-LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed) {
-  return PolicyLoader().load(settings, hash_seed);
+LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed,
+                         const LoadedPolicy& last, const std::vector<PolicyText>& texts) {
+  return PolicyLoader(last).load(settings, hash_seed, texts);
 }
 
 }  // namespace ebbgate::config

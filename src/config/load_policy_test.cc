@@ -56,12 +56,14 @@ std::string policy_named(const std::string& name, const std::string& host) {
 
 // "yes" and "no" for whether each name is let pass on 443.
 std::string allowed(const LoadedPolicy& loaded, const std::vector<const char*>& names) {
+  if (loaded.policy == nullptr) return "there is no policy";
   std::string out;
   for (const char* name : names) {
     const Host host = Host::parse(name).value();
     const policy::Request request{.host = host, .port = kHttpsPort};
     const auto decision = policy::decide(*loaded.policy, {}, request, WallTime());
-    out += decision.verdict == policy::Verdict::kDeny ? "no " : "yes ";
+    if (!out.empty()) out += ' ';
+    out += decision.verdict == policy::Verdict::kDeny ? "no" : "yes";
   }
   return out;
 }
@@ -85,7 +87,7 @@ TEST_F(LoadPolicy, AddsUpFlagsListsFilesAndDirectories) {
   EXPECT_EQ(loaded.policy->documents().size(), 6U);
   EXPECT_EQ(allowed(loaded, {"flag.example", "list.example", "other.example", "one.example",
                              "a.example", "b.example", "c.example", "d.example"}),
-            "yes yes yes yes yes yes yes no ");
+            "yes yes yes yes yes yes yes no");
 }
 
 TEST_F(LoadPolicy, TakesTheSettingsThatDecisionsGoBy) {
@@ -136,7 +138,7 @@ TEST_F(LoadPolicy, WarnsWhereNothingIsAllowed) {
   EXPECT_EQ(shown(loaded),
             "warning: nothing is allowed; name a policy with --policy, --allow-file or --allow\n");
   ASSERT_NE(loaded.policy, nullptr);
-  EXPECT_EQ(allowed(loaded, {"a.example"}), "no ");
+  EXPECT_EQ(allowed(loaded, {"a.example"}), "no");
   Settings report_only;
   report_only.report_only = true;
   EXPECT_EQ(shown(load_policy(report_only)), "");
@@ -175,6 +177,85 @@ TEST_F(LoadPolicy, HasAVersionThatGoesByTheContentAlone) {
     change(changed);
     EXPECT_NE(load_policy(changed).version, version);
   }
+}
+
+TEST_F(LoadPolicy, KeepsTheLastGoodFormOfAFileAlone) {
+  Settings settings;
+  settings.policies = {write("d/a.yaml", policy_named("a", "a.test")), path("d/b.yaml")};
+  settings.allow_files = {write("c.list", "c.test\n")};
+  const std::string b =
+      write("d/b.yaml", policy_named("b", "b.test") + "---\n" + policy_named("b2", "b2.test"));
+  const LoadedPolicy before = load_policy(settings);
+  ASSERT_EQ(shown(before), "");
+  const std::vector<const char*> names = {"a.test", "b.test", "b2.test", "c.test", "new.test"};
+  EXPECT_EQ(allowed(before, names), "yes yes yes yes no");
+
+  write("d/a.yaml", policy_named("a", "new.test"));  // a good change beside a broken file
+  write("d/b.yaml", policy_named("b", "b.test/path"));
+  LoadedPolicy after = load_policy(settings, 0, before);
+  EXPECT_THAT(shown(after), StartsWith("D/d/b.yaml:4:"));
+  EXPECT_THAT(after.kept, ::testing::ElementsAre(b));
+  EXPECT_EQ(allowed(after, names), "no yes yes yes yes");
+  EXPECT_NE(after.version, before.version);
+
+  // It stays through any number of reloads, by a list as by YAML, and where a file has gone.
+  write("c.list", "c.test:0\n");
+  fs::remove(b);
+  after = load_policy(settings, 0, after);
+  EXPECT_THAT(after.kept, ::testing::ElementsAre(path("c.list"), b));
+  EXPECT_EQ(allowed(after, names), "no yes yes yes yes");
+  EXPECT_EQ(load_policy(settings, 0, after).version, after.version);
+
+  write("d/b.yaml", policy_named("b", "b.test"));
+  write("c.list", "c.test\n");
+  after = load_policy(settings, 0, after);
+  EXPECT_EQ(shown(after), "");
+  EXPECT_TRUE(after.kept.empty());
+  EXPECT_EQ(allowed(after, names), "no yes no yes yes");
+}
+
+TEST_F(LoadPolicy, IsInvalidWhereABrokenFileHasNoLastGoodForm) {
+  Settings settings;
+  settings.policies = {path("d")};
+  write("d/a.yaml", policy_named("a", "a.test"));
+  const LoadedPolicy before = load_policy(settings);
+  ASSERT_NE(before.policy, nullptr);
+  write("d/a.yaml", policy_named("a", "new.test"));
+  write("d/deny.yaml", "kind: nothing\n");
+  EXPECT_EQ(load_policy(settings, 0, before).policy, nullptr);
+  fs::remove(path("d/deny.yaml"));  // taken out of the directory, it is no part of the policy
+  EXPECT_EQ(allowed(load_policy(settings, 0, before), {"a.test", "new.test"}), "no yes");
+}
+
+TEST_F(LoadPolicy, KeepsADirectoryThatHasGoneOrIsEmpty) {
+  Settings settings;
+  settings.policies = {path("d"), write("other.yaml", policy_named("o", "o.test"))};
+  write("d/a.yaml", policy_named("a", "a.test"));
+  write("d/b.list", "b.test\n");
+  write("d/sub/no.list", "no.test\n");
+  const LoadedPolicy before = load_policy(settings);
+  fs::remove_all(path("d"));
+  write("other.yaml", policy_named("o", "new.test"));
+  LoadedPolicy after = load_policy(settings, 0, before);
+  EXPECT_EQ(allowed(after, {"a.test", "b.test", "o.test", "new.test"}), "yes yes no yes");
+  fs::create_directories(path("d"));
+  after = load_policy(settings, 0, after);
+  EXPECT_EQ(after.kept.size(), 2U);
+  EXPECT_EQ(allowed(after, {"a.test", "b.test", "o.test", "new.test"}), "yes yes no yes");
+}
+
+TEST_F(LoadPolicy, TakesTextsThatAreNoFilesAsFiles) {
+  const Settings settings;
+  LoadedPolicy loaded = load_policy(settings, 0, {},
+                                    {{.name = "ssm:///list", .text = "a.test\n", .is_list = true},
+                                     {.name = "s3://b/k", .text = policy_named("b", "b.test")}});
+  EXPECT_EQ(allowed(loaded, {"a.test", "b.test"}), "yes yes");
+  loaded = load_policy(settings, 0, loaded,
+                       {{.name = "ssm:///list", .text = "a.test/\n", .is_list = true},
+                        {.name = "s3://b/k", .text = policy_named("b", "new.test")}});
+  EXPECT_THAT(shown(loaded), StartsWith("ssm:///list:1:"));
+  EXPECT_THAT(loaded.kept, ::testing::ElementsAre("ssm:///list"));
+  EXPECT_EQ(allowed(loaded, {"a.test", "b.test", "new.test"}), "yes no yes");
 }
 
 TEST_F(LoadPolicy, WarnsAWeekBeforeAnEntryExpires) {
@@ -230,8 +311,8 @@ TEST_F(LoadPolicy, ReadsAMountedConfigMap) {
   EXPECT_EQ(before.policy->documents()[0].file, path("map/a.yaml"));
   link_data("..2026_02");
   const LoadedPolicy after = load_policy(settings);
-  EXPECT_EQ(allowed(before, {"first.example", "second.example"}), "yes no ");
-  EXPECT_EQ(allowed(after, {"first.example", "second.example"}), "no yes ");
+  EXPECT_EQ(allowed(before, {"first.example", "second.example"}), "yes no");
+  EXPECT_EQ(allowed(after, {"first.example", "second.example"}), "no yes");
   EXPECT_NE(before.version, after.version);
 }
 

@@ -218,6 +218,34 @@ class ABadFile(ReloadCase):
                            now="b.test", before="a.test")
 
 
+class ABadFileBesideAGoodOne(ReloadCase):
+    def test_stays_as_it_was_while_the_good_one_takes_effect(self):
+        folder = self.folder / "policies"
+        folder.mkdir()
+        (folder / "one.yaml").write_text(document("a.test", name="one"))
+        (folder / "two.yaml").write_text(document("b.test", name="two"))
+        gateway = self.gateway("--policy", folder, admin="127.0.0.1:0")
+        metric = "ebbgate_policy_last_reload_successful"
+
+        (folder / "two.yaml").write_text("{")
+        self.assertTrue(gateway.err.wait_for("the policy is unchanged"), gateway.err.all())
+        said = len(gateway.err.all())
+        (folder / "one.yaml").write_text(document("c.test", name="one"))
+        self.assertTrue(gateway.err.wait_for(r"two\.yaml: it stays as it was when last valid",
+                                             start=said), gateway.err.all())
+        self.assertTrue(gateway.err.wait_for(r"policy \w+ is in force", start=said))
+        verdicts = [self.verdict(gateway, name) for name in ("a.test", "b.test", "c.test")]
+        self.assertEqual([403, 200, 200], verdicts)
+        self.assertEqual(0, gateway.metric(metric))
+
+        said = len(gateway.err.all())
+        (folder / "two.yaml").write_text(document("d.test", name="two"))
+        self.assertTrue(gateway.err.wait_for(r"policy \w+ is in force", start=said))
+        verdicts = [self.verdict(gateway, name) for name in ("b.test", "c.test", "d.test")]
+        self.assertEqual([403, 200, 200], verdicts)
+        self.assertEqual(1, gateway.metric(metric))
+
+
 class UnderLoad(ReloadCase):
     def test_no_request_fails_and_none_sees_half_a_policy(self):
         """Two policies in turn, while clients of every kind ask for a name that one allows and the
