@@ -90,6 +90,10 @@ class Proxy:
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
 
+    def loadings(self):
+        """How many lists it has said to have loaded; none where it does not say so."""
+        return 0
+
     def cpu_seconds(self):
         return time.clock_gettime((~self.process.pid << 3) | _CPU_CLOCK)
 
@@ -114,6 +118,9 @@ class Ebbgate(Proxy):
 
     def write_list(self, suffixes):
         (self.folder / "allow").write_text("".join(f"{s}\n" for s in suffixes))
+
+    def loadings(self):
+        return (self.folder / "output").read_bytes().count(b" is in force")
 
     def command(self):
         return [self.binary, "run", "--listen", f"127.0.0.1:{self.port}", "--workers", 1,
