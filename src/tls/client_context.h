@@ -14,12 +14,13 @@ namespace ebbgate::tls {
 void initialise();
 
 struct ClientOptions {
-  // PEM of the authorities that are trusted in place of the system's. Empty: the system's.
-  std::string ca_file;
-  std::string ca_pem;  // more of them, as text: a Kubernetes API's own authority
+  // Whom to trust, in PEM: a file, a text (such as the authority of a Kubernetes API), or both. The
+  // system's authorities count only where neither is given.
+  std::string ca_file = {};
+  std::string ca_pem = {};
   // What to show to servers that ask who is there, both in PEM. Empty: nothing.
-  std::string certificate_pem;
-  std::string key_pem;
+  std::string certificate_pem = {};
+  std::string key_pem = {};
 };
 
 // Where authorities are read from; either may be empty.
