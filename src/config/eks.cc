@@ -81,11 +81,18 @@ constexpr std::array kBastionKeys = std::to_array<Key<EksBastion>>({
     {{.name = "peerRole"}, placed<"peerRole", &EksBastion::peer_role, parse_role_arn>},
 });
 
+// What is given replaces the default whole; `[]` is a wish too.
+void read_endpoints(Reader& reader, const Value& value, EksNetwork& network) {
+  network.endpoints.clear();
+  if (value.kind() == NodeKind::kList && value.children().empty()) return;
+  placed_list<"endpoints", &EksNetwork::endpoints, parse_text>(reader, value, network);
+}
+
 constexpr std::array kNetworkKeys = std::to_array<Key<EksNetwork>>({
     {{.name = "cidr"}, placed<"cidr", &EksNetwork::cidr, parse_cidr>},
     {{.name = "zones", .is_required = true}, placed_list<"zones", &EksNetwork::zones, parse_zone>},
     {{.name = "serviceCidr"}, placed<"serviceCidr", &EksNetwork::services, parse_cidr>},
-    {{.name = "endpoints"}, placed_list<"endpoints", &EksNetwork::endpoints, parse_text>},
+    {{.name = "endpoints"}, read_endpoints},
 });
 
 constexpr std::array kGatewayKeys = std::to_array<Key<EksGateway>>({

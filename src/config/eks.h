@@ -51,9 +51,11 @@ struct EksBastion {
 
 struct EksNetwork {
   Placed<Cidr> cidr = {*Cidr::parse("10.64.0.0/16"), {}};
-  Texts zones;  // names (eu-west-2a); two or three
+  Texts zones;  // names (eu-west-2a) or ids (euw2-az1); two or three
   Placed<Cidr> services = {*Cidr::parse("10.100.0.0/16"), {}};
-  Texts endpoints;  // interface endpoints to make; the one of S3 is always there
+  // Interface endpoints to make; the one of S3 is always there. Absent: those without which the
+  // CNI would need a proxy.
+  Texts endpoints = {{"ec2", {}}, {"eks-auth", {}}};
 };
 
 struct EksGateway {

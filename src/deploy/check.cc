@@ -101,7 +101,7 @@ class Checker {
     const std::string vpc = "the VPC's block";
     const std::string services = "the service block";
     if (check_private(network.cidr, vpc, true)) {
-      check_size(network.cidr, vpc, 16, 22,
+      check_size(network.cidr, vpc, 16, 21,
                  "AWS takes /16 at most, and each zone needs a subnet in which every pod has an "
                  "address");
     }
@@ -132,7 +132,8 @@ class Checker {
     }
     for (auto zone = zones.begin(); zone != zones.end(); ++zone) {
       const std::string& region = settings_.region.value;
-      if (!region.empty() && zone->value.substr(0, zone->value.size() - 1) != region) {
+      const bool is_name = zone->value.back() >= 'a';  // an id ends in a number
+      if (is_name && !region.empty() && zone->value.substr(0, zone->value.size() - 1) != region) {
         error(zone->position, "\"" + zone->value + "\" is no zone of " + region,
               "write one as in " + region + "a");
       }

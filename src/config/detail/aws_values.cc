@@ -67,6 +67,16 @@ bool is_region(std::string_view text) {
          parts.back().size() == 1 && is_digit(parts.back()[0]);
 }
 
+// euw2-az1: the region in short, and a number.
+bool is_zone_id(std::string_view text) {
+  const auto parts = split(text, '-', 8);
+  const std::string_view last = parts.back();
+  const auto fits = [](char c) { return is_lower(c) || is_digit(c); };
+  return parts.size() >= 2 && last.starts_with("az") && all(last.substr(2), is_digit) &&
+         std::all_of(parts.begin(), parts.end() - 1,
+                     [&](std::string_view part) { return all(part, fits); });
+}
+
 }  // namespace
 
 Parsed<std::string> parse_cluster_name(std::string_view text) {
@@ -87,11 +97,11 @@ Parsed<std::string> parse_region(std::string_view text) {
 }
 
 Parsed<std::string> parse_zone(std::string_view text) {
-  const bool fits =
+  const bool is_name =
       text.size() > 1 && is_lower(text.back()) && is_region(text.substr(0, text.size() - 1));
-  return text_or(fits, text, "availability zone",
+  return text_or(is_name || is_zone_id(text), text, "availability zone",
                  is_region(text) ? "write its letter too, as in " + std::string(text) + "a"
-                                 : "write one as in eu-west-2a");
+                                 : "write its name as in eu-west-2a, or its id as in euw2-az1");
 }
 
 Parsed<std::string> parse_k8s_version(std::string_view text) {

@@ -11,8 +11,8 @@ namespace ebbgate::config::detail {
 
 // Letters, digits and `-`, a letter first, at most 40: it becomes a part of the stacks' names.
 [[nodiscard]] Parsed<std::string> parse_cluster_name(std::string_view text);
-[[nodiscard]] Parsed<std::string> parse_region(std::string_view text);       // eu-west-2
-[[nodiscard]] Parsed<std::string> parse_zone(std::string_view text);         // eu-west-2a
+[[nodiscard]] Parsed<std::string> parse_region(std::string_view text);  // eu-west-2
+[[nodiscard]] Parsed<std::string> parse_zone(std::string_view text);    // eu-west-2a or euw2-az1
 [[nodiscard]] Parsed<std::string> parse_k8s_version(std::string_view text);  // 1.35
 [[nodiscard]] Parsed<std::string> parse_vpc_id(std::string_view text);
 [[nodiscard]] Parsed<std::string> parse_security_group_id(std::string_view text);
