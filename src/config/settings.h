@@ -68,6 +68,31 @@ struct Settings {
   std::optional<Endpoint> admin = Endpoint{IpAddress::v4(0x7f000001), 9901};
   std::optional<Endpoint> health;
 
+  // AWS. Without `aws`, the others are not used.
+  struct Aws {
+    struct Tag {
+      std::string key;
+      std::string value;
+      bool operator==(const Tag&) const = default;
+    };
+    bool is_on = false;
+    std::string region;  // empty: the environment's, or the instance's
+    std::string group;   // of Auto Scaling; empty: the one that the instance is in
+    std::string lifecycle_hook = "ebbgate-drain";
+    Duration deregistration_delay = std::chrono::minutes(5);
+    std::optional<Tag> address_tag;  // of the Elastic IPs to claim one from; nothing: none
+    std::string stack;               // of CloudFormation; empty: the tags of the instance say
+    std::string stack_resource;      // its logical id there; empty: the same
+    Duration ready_timeout = std::chrono::minutes(10);
+    std::string log_group;  // empty: the log is not shipped
+    std::string log_spool = "/var/lib/ebbgate/spool";
+    std::size_t log_spool_size = std::size_t{256} * 1024 * 1024;  // octets
+    std::string metric_namespace = "Ebbgate";
+    std::string alert_topic;  // an ARN; empty: no alerts
+    bool operator==(const Aws&) const = default;
+  };
+  Aws aws;
+
   // Process.
   std::size_t workers = 0;  // 0: one per core
   Duration drain_delay = std::chrono::seconds(5);

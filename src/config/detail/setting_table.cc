@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "config/detail/aws_values.h"
 #include "config/detail/values.h"
 
 namespace ebbgate::config::detail {
@@ -129,7 +130,48 @@ void allow(const Given& given, Settings& settings, std::vector<Problem>& problem
   settings.allow = std::move(document);
 }
 
+// A setting of Settings::aws.
+template <auto kMember, auto kParse>
+void aws(const Given& given, Settings& settings, std::vector<Problem>& problems) {
+  auto value = kParse(given.values.front().text);
+  if (value) {
+    settings.aws.*kMember = std::move(*value);
+  } else {
+    report(given, given.values.front(), std::move(value.error()), problems);
+  }
+}
+
+Parsed<std::optional<Settings::Aws::Tag>> address_tag(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string_view::npos || equals + 1 == text.size()) {
+    return std::unexpected(Fault{quoted(text) + " is no tag with a value",
+                                 "write it as in ebbgate:addresses=fleet-a"});
+  }
+  return Settings::Aws::Tag{std::string(text.substr(0, equals)),
+                            std::string(text.substr(equals + 1))};
+}
+
+Parsed<std::size_t> spool_size(std::string_view text) {
+  Parsed<std::size_t> size = parse_size(text);
+  if (size && *size < std::size_t{4} * 1024 * 1024) {
+    return std::unexpected(Fault{quoted(text) + " is too small for a spool", "write 4MiB or more"});
+  }
+  return size;
+}
+
+// Names that AWS has: visible ASCII, as its services take them in one form or another.
+template <std::size_t kMost>
+Parsed<std::string> aws_name(std::string_view text) {
+  const bool fits = !text.empty() && text.size() <= kMost &&
+                    std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+  if (fits) return std::string(text);
+  return std::unexpected(
+      Fault{quoted(text) + " is no name that AWS would take",
+            "write up to " + std::to_string(kMost) + " visible ASCII characters, without blanks"});
+}
+
 using S = Settings;
+using A = Settings::Aws;
 constexpr auto kList = Repeat::kList;
 constexpr auto kOnce = Repeat::kOnce;
 
@@ -221,6 +263,47 @@ constexpr std::array kSettings = std::to_array<Setting>({
     {"Records", "health", "ADDR:PORT|off", kOnce, "off",
      "/healthz and /readyz alone, for load balancers.", one<&S::health, listener_or_off>},
 
+    {"AWS", "aws", "", kOnce, "false",
+     "Be a member of a fleet on EC2: drain when the Auto Scaling group ends the instance, and what "
+     "the settings below say.",
+     [](const Given& given, Settings& settings, std::vector<Problem>& problems) {
+       aws<&A::is_on, parse_switch>(given, settings, problems);
+     }},
+    {"AWS", "aws-region", "REGION", kOnce, "AWS_REGION, or the instance's",
+     "Where the services below are.", aws<&A::region, parse_region>},
+    {"AWS", "aws-group", "NAME", kOnce, "the one that the instance is in",
+     "The Auto Scaling group.", aws<&A::group, aws_name<255>>},
+    {"AWS", "aws-lifecycle-hook", "NAME", kOnce, "ebbgate-drain",
+     "The group's hook for instances that end, which is completed when the gateway is drained.",
+     aws<&A::lifecycle_hook, aws_name<255>>},
+    {"AWS", "aws-deregistration-delay", "DURATION", kOnce, "5m",
+     "How long open tunnels may live on, at least, when the instance is to end.",
+     aws<&A::deregistration_delay, parse_duration>},
+    {"AWS", "aws-address-tag", "KEY=VALUE", kOnce, "none",
+     "The Elastic IPs with this tag: the gateway claims a free one, and is not ready before.",
+     aws<&A::address_tag, address_tag>},
+    {"AWS", "aws-stack", "NAME", kOnce, "what the instance's tags say",
+     "The CloudFormation stack to signal when the gateway is ready.",
+     aws<&A::stack, aws_name<1024>>},
+    {"AWS", "aws-stack-resource", "NAME", kOnce, "what the instance's tags say",
+     "The logical id of the Auto Scaling group in that stack.",
+     aws<&A::stack_resource, aws_name<255>>},
+    {"AWS", "aws-ready-timeout", "DURATION", kOnce, "10m",
+     "When the stack is told of a failure, where the gateway is not ready by then; 0 for never.",
+     aws<&A::ready_timeout, parse_duration>},
+    {"AWS", "aws-log-group", "NAME", kOnce, "none",
+     "The CloudWatch log group that gets every event as JSON, and the metrics.",
+     aws<&A::log_group, aws_name<512>>},
+    {"AWS", "aws-log-spool", "DIR", kOnce, "/var/lib/ebbgate/spool",
+     "Where events wait until CloudWatch has them.", aws<&A::log_spool, parse_text>},
+    {"AWS", "aws-log-spool-size", "SIZE", kOnce, "256MiB",
+     "How much may wait; then the oldest events of requests that were let pass go, refusals last.",
+     aws<&A::log_spool_size, spool_size>},
+    {"AWS", "aws-metric-namespace", "NAME", kOnce, "Ebbgate",
+     "The CloudWatch namespace of the metrics.", aws<&A::metric_namespace, aws_name<255>>},
+    {"AWS", "aws-alert-topic", "ARN", kOnce, "none",
+     "The SNS topic that is told of refused attempts.", aws<&A::alert_topic, parse_topic_arn>},
+
     {"Process", "workers", "N", kOnce, "one per core", "Threads that carry traffic.",
      one<&S::workers, count<1, 1024>>},
     {"Process", "drain-delay", "DURATION", kOnce, "5s",
@@ -246,7 +329,6 @@ constexpr std::array kLater = std::to_array<LaterSetting>({
     {"policy-key", FlagValue::kRequired, "policies from remote sources"},
     {"allow-rollback", FlagValue::kNone, "policies from remote sources"},
     {"kube", FlagValue::kNone, "Kubernetes"},
-    {"aws", FlagValue::kNone, "AWS"},
 });
 
 }  // namespace
