@@ -255,6 +255,15 @@ void Server::accept_all() {
   }
 }
 
+namespace {
+void wait_for_end(int fd) {
+  ::shutdown(fd, SHUT_WR);
+  std::array<char, 4096> octets{};
+  while (::recv(fd, octets.data(), octets.size(), 0) > 0) {
+  }
+}
+}  // namespace
+
 void Server::serve(int fd) {
   SSL* ssl = nullptr;
   if (options_.is_silent) {
@@ -271,6 +280,8 @@ void Server::serve(int fd) {
       ++handshakes_;
       Conversation conversation(fd, ssl);
       script_(conversation);
+    } else {
+      wait_for_end(fd);  // so that the client gets to read the alert: a close could be a reset
     }
   }
   if (ssl != nullptr) SSL_free(ssl);
