@@ -40,6 +40,12 @@ void AccessLog::reopen() {
   writer_->reopen();
 }
 
+std::size_t AccessLog::take_tapped(std::string& out) {
+  std::size_t taken = 0;
+  for (const auto& worker : workers_) taken += worker->take_tapped(out);
+  return taken;
+}
+
 std::size_t AccessLog::stop(Duration patience) {
   return writer_->stop(patience);
 }

@@ -31,6 +31,7 @@ struct AccessLogOptions {
       std::size_t{1024} * 1024;  // of each worker; at least kMinQueueBytes are taken
   Duration fold_window = std::chrono::seconds(1);
   std::size_t fold_entries = 1024;  // of each worker; refusals past them are written one by one
+  std::size_t tap_bytes = 0;        // of each worker's queue for take_tapped(); 0: there is none
 };
 
 inline constexpr std::size_t kMinQueueBytes = 4 * kMaxLine;
@@ -60,6 +61,12 @@ class AccessLog {
   // Opens the target again by its name: after `logrotate` moved it away. Any thread, and safe in a
   // signal handler. Lines queued before may still go to the old file.
   void reopen();
+
+  // Moves all events that the workers have queued since the last call to the end of `out`, as JSON
+  // lines whatever the log's format is: for one other reader, on any one thread, until the log is
+  // destroyed. A reader that is too slow loses events, which are counted, refusals last.
+  // Out: how many octets.
+  std::size_t take_tapped(std::string& out);
 
   // Writes what is queued and closes; no worker uses its queue any more. Out: the octets that the
   // target did not take within `patience`.

@@ -284,6 +284,46 @@ TEST_F(AccessLogTest, DropsEventsOfAllowedRequestsAndKeepsRoomForRefusals) {
   EXPECT_TRUE(disk_.says("writing again; 10 events were dropped"));
 }
 
+TEST_F(AccessLogTest, LetsASecondReaderHaveEveryEventAsJson) {
+  start(2, {.format = LogFormat::kSquid, .tap_bytes = kMinQueueBytes});
+  Record opening = full_record();
+  opening.phase = Phase::kOpen;  // for which Squid has no line
+  worker(0).queue_or_drop(opening);
+  ASSERT_TRUE(worker(0).try_queue(refusal_of("a.example"), now()));
+  ASSERT_TRUE(worker(0).try_queue(refusal_of("a.example"), now()));  // is folded
+  ASSERT_TRUE(worker(1).try_queue(refusal_of("b.example"), now()));
+  ASSERT_TRUE(worker(0).flush());
+  std::string lines;
+  log_->take_tapped(lines);
+  std::vector<std::string> seen;
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) {
+    const auto json = nlohmann::json::parse(line);
+    seen.push_back(json["phase"].get<std::string>() + " " + json["host"].get<std::string>());
+  }
+  EXPECT_THAT(seen, testing::ElementsAre("open api.github.com", "request a.example",
+                                         "request a.example", "request b.example"));
+  std::string again;
+  EXPECT_EQ(log_->take_tapped(again), 0U);
+}
+
+TEST_F(AccessLogTest, CountsWhatASecondReaderIsTooSlowForAndKeepsRoomForRefusals) {
+  start(1, {.format = LogFormat::kJson, .tap_bytes = kMinQueueBytes});
+  while (count().tap_dropped_others.value() == 0) worker().queue_or_drop(full_record());
+  EXPECT_EQ(count().tap_dropped_others.value(), 3U);  // as many as the event stands for
+  ASSERT_TRUE(worker().try_queue(refusal_of("a.example"), now()));
+  EXPECT_EQ(count().tap_dropped_refusals.value(), 0U);
+  std::string lines;
+  log_->take_tapped(lines);
+  EXPECT_THAT(lines, testing::HasSubstr("a.example"));
+  for (int n = 0; count().tap_dropped_refusals.value() == 0; ++n) {
+    // The log itself loses none of them meanwhile.
+    while (!worker().try_queue(refusal_of("fill" + std::to_string(n)), now())) {
+      std::this_thread::yield();
+    }
+  }
+}
+
 TEST_F(AccessLogTest, TellsAWaitingWorkerOfRoom) {
   start(1, {.queue_bytes = kMinQueueBytes});
   std::atomic<int> told{0};

@@ -121,6 +121,38 @@ void write_histogram(ExpositionWriter& out, const Workers& workers, std::string_
   out.part("_count", {}, up_to_here);
 }
 
+void write_fleet(ExpositionWriter& out, const FleetMetrics& fleet,
+                 std::uint64_t tap_dropped_refusals, std::uint64_t tap_dropped_others) {
+  const auto counter = [&out](std::string_view name, std::string_view help, const Counter& value) {
+    out.counter(name, help);
+    out.sample({}, value.value());
+  };
+  const auto gauge = [&out](std::string_view name, std::string_view help, const Gauge& value) {
+    out.gauge(name, help);
+    out.sample({}, value.value());
+  };
+  gauge("ebbgate_fleet_address_claimed", "Whether the gateway has an Elastic IP of its own.",
+        fleet.address_claimed);
+  counter("ebbgate_fleet_address_losses", "Elastic IPs that another instance claimed first.",
+          fleet.address_losses);
+  gauge("ebbgate_fleet_leaving", "Whether the instance was told to end.", fleet.is_leaving);
+  counter("ebbgate_ship_events", "Events that CloudWatch has taken.", fleet.shipped_events);
+  counter("ebbgate_ship_failures", "Calls to CloudWatch that failed after their retries.",
+          fleet.ship_failures);
+  counter("ebbgate_ship_rejected_events", "Events that were too old or too new for CloudWatch.",
+          fleet.rejected_events);
+  gauge("ebbgate_ship_spool_bytes", "Octets that wait on the disk for CloudWatch.",
+        fleet.spool_bytes);
+  counter("ebbgate_ship_spool_errors", "Failures to read or write the spool.", fleet.spool_errors);
+  out.counter("ebbgate_ship_dropped", "Requests whose events were not shipped for want of room.");
+  out.sample({{"verdict", "DENY"}}, tap_dropped_refusals + fleet.spool_dropped_refusals.value());
+  out.sample({{"verdict", "other"}}, tap_dropped_others + fleet.spool_dropped_others.value());
+  counter("ebbgate_alerts_sent", "Alerts that were sent.", fleet.alerts_sent);
+  counter("ebbgate_alert_failures", "Attempts to send an alert that failed.", fleet.alert_failures);
+  counter("ebbgate_alerts_dropped", "Alerts that were not sent because too many waited.",
+          fleet.alerts_dropped);
+}
+
 void write_process(ExpositionWriter& out, const ProcessStats& process) {
   const auto gauge = [&out](std::string_view name, std::string_view help, const auto& value) {
     if (!value) return;
@@ -145,6 +177,24 @@ std::string_view content_type(Exposition exposition) {
   return exposition == Exposition::kPrometheus
              ? "text/plain; version=0.0.4; charset=utf-8"
              : "application/openmetrics-text; version=1.0.0; charset=utf-8";
+}
+
+Metrics::Totals Metrics::totals() const {
+  Totals sum;
+  for (const auto& worker : workers_) {
+    sum.tunnels_open += worker->tunnels_open.value();
+    for (const Verdict verdict : {Verdict::kAllow, Verdict::kDeny, Verdict::kReport}) {
+      for (const ReasonInfo& reason : kReasons) {
+        for (const MethodKind kind :
+             {MethodKind::kConnect, MethodKind::kOther, MethodKind::kNone}) {
+          const std::uint64_t count = worker->requests(verdict, reason.reason, kind).value();
+          sum.requests += count;
+          if (verdict == Verdict::kDeny) sum.denied += count;
+        }
+      }
+    }
+  }
+  return sum;
 }
 
 std::string Metrics::exposition(Exposition exposition, const ProcessStats& process) const {
@@ -207,6 +257,8 @@ std::string Metrics::exposition(Exposition exposition, const ProcessStats& proce
   out.counter("ebbgate_log_sync_errors", "Failures to bring refusals onto the disk.");
   out.sample({}, log_.sync_errors.value());
 
+  write_fleet(out, fleet_, sum_of(workers_, &WorkerMetrics::tap_dropped_refusals),
+              sum_of(workers_, &WorkerMetrics::tap_dropped_others));
   write_process(out, process);
   return out.finish();
 }

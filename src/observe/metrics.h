@@ -112,6 +112,8 @@ struct alignas(64) WorkerMetrics {
   Counter log_folded;   // refusals that stand in another's event
   Counter log_refusals_waited;
   Counter log_refusals_unanswered;
+  Counter tap_dropped_refusals;  // that the second reader was too slow for
+  Counter tap_dropped_others;
   Histogram connect_duration;
   Histogram request_duration;  // of kRequest events; tunnels last as long as they like
 
@@ -150,6 +152,27 @@ struct BuildInfo {
   std::string revision;
 };
 
+// What a gateway does as one of a fleet, and to tell people of refusals. Written by the control
+// loop's thread, but for what the thread of the spool writes.
+struct alignas(64) FleetMetrics {
+  Gauge address_claimed;   // 1 once the gateway has an Elastic IP of its own
+  Counter address_losses;  // of several that claimed one, another got it
+  Gauge is_leaving;        // 1 once the instance was told to end
+
+  Counter shipped_events;   // CloudWatch has them
+  Counter ship_failures;    // calls, after their retries
+  Counter rejected_events;  // too old or too new for CloudWatch
+  Counter alerts_sent;
+  Counter alert_failures;  // calls, after their retries
+  Counter alerts_dropped;  // because too many waited
+
+  // Written by the spool's thread.
+  Gauge spool_bytes;
+  Counter spool_errors;  // of the disk
+  Counter spool_dropped_refusals;
+  Counter spool_dropped_others;
+};
+
 enum class Exposition : std::uint8_t { kPrometheus, kOpenMetrics };
 
 // The content type of each (Prometheus exposition formats 0.0.4, OpenMetrics 1.0.0).
@@ -163,7 +186,16 @@ class Metrics {
   [[nodiscard]] WorkerMetrics& worker(std::size_t index) { return *workers_[index]; }
   [[nodiscard]] PolicyMetrics& policy() { return policy_; }
   [[nodiscard]] LogMetrics& log() { return log_; }
+  [[nodiscard]] FleetMetrics& fleet() { return fleet_; }
   [[nodiscard]] const BuildInfo& build() const { return build_; }
+
+  // The sums that CloudWatch gets. Any thread.
+  struct Totals {
+    std::uint64_t requests = 0;
+    std::uint64_t denied = 0;
+    std::int64_t tunnels_open = 0;
+  };
+  [[nodiscard]] Totals totals() const;
 
   // Everything as text, the workers added up. Any thread.
   [[nodiscard]] std::string exposition(Exposition exposition, const ProcessStats& process) const;
@@ -173,6 +205,7 @@ class Metrics {
   std::vector<std::unique_ptr<WorkerMetrics>> workers_;
   PolicyMetrics policy_;
   LogMetrics log_;
+  FleetMetrics fleet_;
 };
 
 }  // namespace ebbgate::observe

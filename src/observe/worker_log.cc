@@ -10,7 +10,9 @@ WorkerLog::WorkerLog(const AccessLogOptions& options, WorkerMetrics& metrics, Do
       metrics_(metrics),
       doorbell_(doorbell),
       folds_(options.fold_entries, options.fold_window),
-      ring_(std::max(options.queue_bytes, kMinQueueBytes)) {}
+      ring_(std::max(options.queue_bytes, kMinQueueBytes)) {
+  if (options.tap_bytes > 0) tap_.emplace(std::max(options.tap_bytes, kMinQueueBytes));
+}
 
 bool WorkerLog::try_queue(const Record& refusal, MonotonicTime now) {
   flush_folds(now);
@@ -27,6 +29,7 @@ void WorkerLog::queue_or_drop(const Record& record) {
   line_.clear();
   append_event(line_, format_, record);
   if (!push(kept_for_refusals_)) metrics_.log_dropped.add();
+  tap(record);
 }
 
 bool WorkerLog::flush_folds(MonotonicTime now) {
@@ -38,13 +41,26 @@ bool WorkerLog::push_refusal(const Record& refusal) {
   append_event(line_, format_, refusal);
   // Before the line, so that a writer which sees the line also sees that it has to reach the disk.
   refusals_.store(refusals_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  if (push(0)) return true;
-  // First say that somebody waits, then look again: otherwise the room that the writer makes in
-  // between would go unnoticed.
-  waits_for_room_.store(true, std::memory_order_seq_cst);
-  if (!push(0)) return false;
-  waits_for_room_.store(false, std::memory_order_relaxed);
+  if (!push(0)) {
+    // First say that somebody waits, then look again: otherwise the room that the writer makes in
+    // between would go unnoticed.
+    waits_for_room_.store(true, std::memory_order_seq_cst);
+    if (!push(0)) return false;
+    waits_for_room_.store(false, std::memory_order_relaxed);
+  }
+  tap(refusal);
   return true;
+}
+
+void WorkerLog::tap(const Record& record) {
+  if (!tap_) return;
+  if (format_ != LogFormat::kJson) {
+    line_.clear();
+    append_json(line_, record);
+  }
+  const bool is_refusal = record.verdict == Verdict::kDeny;
+  if (tap_->push(line_, is_refusal ? 0 : tap_->capacity() / 4)) return;
+  (is_refusal ? metrics_.tap_dropped_refusals : metrics_.tap_dropped_others).add(record.count);
 }
 
 bool WorkerLog::push(std::size_t keep_free) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -44,11 +45,16 @@ class WorkerLog {
   // is room again: posts to the worker. To be set before the first event.
   void set_on_room(std::function<void()> on_room) { on_room_ = std::move(on_room); }
 
+  // On the thread of the tap's reader (AccessLog::take_tapped).
+  std::size_t take_tapped(std::string& out) { return tap_ ? tap_->take_all(out) : 0; }
+
  private:
   friend class LogWriter;
   bool push(std::size_t keep_free);
   bool push_refusal(const Record& refusal);
   bool flush_folds(MonotonicTime now);
+  // Of the record whose line stands in line_.
+  void tap(const Record& record);
 
   const LogFormat format_;
   const std::size_t kept_for_refusals_;  // octets
@@ -62,6 +68,8 @@ class WorkerLog {
   ByteRing ring_;
   std::atomic<std::uint64_t> refusals_{0};  // queued; counted before the ring shows the line
   std::atomic<bool> waits_for_room_{false};
+
+  std::optional<ByteRing> tap_;  // shared with its reader
 };
 
 // How long a refused client waits for its event to be queued.
