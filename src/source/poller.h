@@ -1,0 +1,98 @@
+// One remote source, asked again and again: whatever it answers, the last good policy stays until a
+// better one is there. Lives on the control loop; everything is called on its thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "net/background.h"
+#include "net/loop.h"
+#include "source/accept.h"
+#include "source/last_good.h"
+#include "source/policy_source.h"
+#include "source/schedule.h"
+
+namespace ebbgate::source {
+
+struct PollerOptions {
+  Schedule schedule = {};
+  AcceptRules rules = {};
+  std::string cache_directory = {};  // empty: nothing is kept on disk
+};
+
+// What metrics, the dashboard and alerts show of a source.
+struct SourceState {
+  std::string name;
+  std::string version;         // of the policy in force, for people; empty: there is none
+  bool has_text = false;       // there was ever a good policy
+  bool is_from_cache = false;  // what is in force was not confirmed since the start
+  // Since the source was last known to hold what is in force; nothing where there is none.
+  std::optional<Duration> age;
+  int failures = 0;            // in a row
+  std::string last_error;      // of the last attempt; empty: it succeeded
+  std::uint64_t fetches = 0;   // attempts
+  std::uint64_t errors = 0;    // attempts that failed, refused texts among them
+  std::uint64_t accepted = 0;  // texts that came into force
+};
+
+class Poller {
+ public:
+  struct Listeners {
+    std::function<void()> on_accepted;  // text() is another one
+    // One line for the log: a trouble that begins or changes, and its end. Never the same each
+    // poll.
+    std::function<void(const std::string& line)> say;
+  };
+
+  // `random`: 64 even bits. The loop and the clock outlive the poller; it is destroyed while the
+  // loop does not run.
+  Poller(net::Loop& loop, const Clock& clock, std::unique_ptr<PolicySource> source,
+         PollerOptions options, std::function<std::uint64_t()> random, Listeners listeners);
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+  ~Poller();
+
+  // Takes what the disk has of the last good policy (text() then has it at once, and no listener is
+  // called), and begins to ask, the first time right away.
+  void start();
+  // Asks now rather than when the pause is over.
+  void poll_soon();
+  // One attempt, and nothing after it: for commands and tests, in place of start().
+  [[nodiscard]] net::Task<void> poll_once();
+  void load_cache();
+
+  // What is to be in force; null where there never was a good one.
+  [[nodiscard]] const Accepted* text() const { return in_force_ ? &*in_force_ : nullptr; }
+  [[nodiscard]] const std::string& name() const { return source_->name(); }
+  [[nodiscard]] SourceState state() const;
+
+ private:
+  static void on_timer(void* self);
+  [[nodiscard]] net::Task<void> poll_and_rearm();
+  [[nodiscard]] net::Task<Result<void>> attempt();
+  [[nodiscard]] net::Task<Result<void>> take(Fetched fetched);
+  void note_success();
+  void note_failure(const std::string& why);
+
+  net::Loop* loop_;
+  const Clock* clock_;
+  std::unique_ptr<PolicySource> source_;
+  PollerOptions options_;
+  std::function<std::uint64_t()> random_;
+  Listeners listeners_;
+  LastGoodFile file_;
+  std::optional<Accepted> in_force_;
+  std::optional<WallTime> confirmed_;  // when the source was last known to hold it
+  std::string seen_token_;             // of what was fetched last, refused or not
+  std::string refusal_;                // why that is not in force; empty: it is
+  SourceState state_;
+  net::Timer timer_{&Poller::on_timer, this};
+  net::Background polling_;
+};
+
+}  // namespace ebbgate::source
