@@ -3,6 +3,7 @@
 // functions over it; nobody else makes calls with it.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "aws/context.h"
@@ -21,12 +22,14 @@ struct Call {
   Protocol protocol = Protocol::kQuery;
   std::string operation;  // as the documentation names it: for errors, and X-Amz-Target
   std::string method = "POST";
-  std::string host_prefix;  // put before the endpoint's host (an S3 bucket); never on overrides
-  std::string path = "/";   // percent-encoded
-  std::string query;        // percent-encoded, without `?`
+  // A label to put before the endpoint's host (an S3 bucket); where the environment names the
+  // endpoint, it is the first segment of the path instead.
+  std::string host_prefix;
+  std::string path = "/";  // percent-encoded
+  std::string query;       // percent-encoded, without `?`
   std::vector<https::Header> headers;
   std::string body;
-  std::size_t max_body = std::size_t{16} << 20;  // octets of the answer
+  std::size_t max_body = std::size_t{4} << 20;  // octets of the answer
 };
 
 struct ClientOptions {
@@ -35,13 +38,18 @@ struct ClientOptions {
   Duration backoff = std::chrono::milliseconds(500);    // the first pause is up to this long
   Duration max_backoff = std::chrono::seconds(20);      // and doubles up to this
   Duration attempt_timeout = std::chrono::seconds(10);  // of one exchange
+  // A retry costs 5 of these, a success gives 1 back: where everything fails, retries stop.
+  int retry_budget = 500;
 };
 
 class Client {
  public:
   // `context` and `credentials` outlive the client and every call.
   Client(Context& context, CredentialsProvider& credentials, ClientOptions options)
-      : context_(&context), credentials_(&credentials), options_(std::move(options)) {}
+      : context_(&context),
+        credentials_(&credentials),
+        options_(std::move(options)),
+        retry_budget_(options_.retry_budget) {}
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -58,16 +66,23 @@ class Client {
   [[nodiscard]] WallTime now() const { return context_->clock.wall() + skew_; }
 
  private:
-  [[nodiscard]] net::Task<Outcome<https::Response>> attempt(const Call& call, Deadline deadline);
-  [[nodiscard]] Duration pause_before(int attempt);
-  [[nodiscard]] bool corrects_clock(const Failure& failure, const https::Response& response);
+  struct Attempt {
+    Outcome<https::Response> outcome;
+    std::optional<WallTime> date;  // of the service's clock, where it answered
+    Credentials credentials;       // what the request was signed with
+  };
+  // One signed exchange.
+  [[nodiscard]] net::Task<Attempt> attempt(Call call, Deadline deadline);
+  [[nodiscard]] Outcome<https::Request> build(Call call, Deadline deadline) const;
+  [[nodiscard]] Duration pause_before(int next_attempt);
+  // Whether the failure came from a clock that is wrong, which it no longer is.
+  [[nodiscard]] bool corrects_clock(const Failure& failure, std::optional<WallTime> date);
 
   Context* context_;
   CredentialsProvider* credentials_;
   ClientOptions options_;
   Duration skew_{0};
-  // A retry costs 5 of these, a success gives 1 back: when everything fails, retries stop.
-  int retry_budget_ = 500;
+  int retry_budget_;
 };
 
 }  // namespace ebbgate::aws

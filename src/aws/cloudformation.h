@@ -99,6 +99,7 @@ struct ChangeSet {
   std::string status_reason;
   std::string execution_status;  // AVAILABLE, UNAVAILABLE, …
   std::vector<Change> changes;
+  std::string next_page;  // empty in a whole one
 
   // It FAILED for no other reason than that there is nothing to change.
   [[nodiscard]] bool is_empty() const;
