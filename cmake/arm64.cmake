@@ -15,3 +15,5 @@ set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${sysroot})
 set(ENV{PKG_CONFIG_LIBDIR}
     ${sysroot}/usr/lib/aarch64-linux-gnu/pkgconfig:${sysroot}/usr/share/pkgconfig)
+# `char` is unsigned there by default: the same program as the one that the tests ran.
+set(CMAKE_CXX_FLAGS_INIT -fsigned-char)
