@@ -17,7 +17,7 @@ Parsed<AddressMode> address_mode(std::string_view text) {
   return word<AddressMode>(text, std::array<std::string_view, 2>{"eip", "nat"});
 }
 Parsed<Architecture> architecture(std::string_view text) {
-  return word<Architecture>(text, std::array<std::string_view, 2>{"arm64", "x86_64"});
+  return word<Architecture>(text, std::array<std::string_view, 2>{"arm64", "x86-64"});
 }
 Parsed<NodeOs> node_os(std::string_view text) {
   return word<NodeOs>(text, std::array<std::string_view, 2>{"al2023", "bottlerocket"});
@@ -97,8 +97,8 @@ constexpr std::array kNetworkKeys = std::to_array<Key<EksNetwork>>({
 
 constexpr std::array kGatewayKeys = std::to_array<Key<EksGateway>>({
     {{.name = "min"}, placed<"min", &EksGateway::min, count<1, 100>>},
-    {{.name = "max"}, placed<"max", &EksGateway::max, count<1, 100>>},
-    {{.name = "port"}, placed<"port", &EksGateway::port, count<1, 65535>>},
+    {{.name = "max"}, placed<"max", &EksGateway::max, count<1, 200>>},
+    {{.name = "port"}, placed<"port", &EksGateway::port, count<1024, 65535>>},
     {{.name = "instanceTypes"},
      placed_list<"instanceTypes", &EksGateway::instance_types, parse_instance_type>},
     {{.name = "architecture"}, placed<"architecture", &EksGateway::architecture, architecture>},

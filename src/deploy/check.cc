@@ -115,6 +115,7 @@ class Checker {
     const Placed<Cidr>& bastion = settings_.bastion->cidr;
     const std::string its = "the bastion's block";
     if (!check_private(bastion, its, true)) return;
+    check_size(bastion, its, 16, 28, "a VPC has /16 to /28");
     check_apart(bastion, its, network.cidr, vpc);
     check_apart(bastion, its, network.services, services);
     check_docker(bastion, its);
@@ -203,6 +204,11 @@ class Checker {
       error(bastion.peer_role.position, "`peerRole` says nothing without `account`",
             "add the account of the bastion's VPC, in quotes");
     }
+    constexpr std::size_t kMaxTables = 4;  // that the template has routes for
+    if (bastion.route_tables.size() > kMaxTables) {
+      error(bastion.route_tables[kMaxTables].position, "more than 4 route tables",
+            "name those of the subnets where kubectl runs");
+    }
     const std::string& region = bastion.region.value;
     if (!region.empty() && region != settings_.region.value &&
         !bastion.security_group.value.empty()) {
@@ -236,26 +242,41 @@ class Checker {
                 std::to_string(gateway.min.value),
             "write at least " + std::to_string(gateway.min.value));
     } else if (gateway.max.value == gateway.min.value) {
-      warn(gateway.max.is_default() ? gateway.min.position : gateway.max.position,
-           "`max` is as `min`: the fleet cannot grow, and a new version replaces gateways in place",
-           "write more");
+      error(gateway.max.is_default() ? gateway.min.position : gateway.max.position,
+            "`max` is as `min`: a new version would have no room beside the gateways it replaces",
+            "write at least " + std::to_string(gateway.min.value + 1));
     }
-    if (gateway.addresses.value == config::AddressMode::kEip && gateway.max.value > 5) {
-      warn(gateway.max.position,
-           std::to_string(gateway.max.value) +
-               " gateways need as many Elastic IPs, and a region gives 5 unless asked for more",
-           "ask for a higher quota (L-0263D0A3), or write `addresses: nat`");
+    if (gateway.addresses.value == config::AddressMode::kEip) check_addresses(gateway);
+    constexpr std::size_t kMaxTypes = 3;
+    if (gateway.instance_types.size() > kMaxTypes) {
+      error(gateway.instance_types[kMaxTypes].position, "more than 3 instance types",
+            "keep the three that you would rather have");
     }
     const bool wants_arm = gateway.architecture.value == config::Architecture::kArm64;
     for (const auto& type : gateway.instance_types) {
       if (is_arm(type.value) == wants_arm) continue;
       error(type.position,
-            type.value + (wants_arm ? " is of x86_64, and `architecture` is arm64"
-                                    : " is of arm64, and `architecture` is x86_64"),
-            wants_arm ? "write a Graviton type as in c7g.large, or `architecture: x86_64` with "
+            type.value + (wants_arm ? " is of x86-64, and `architecture` is arm64"
+                                    : " is of arm64, and `architecture` is x86-64"),
+            wants_arm ? "write a Graviton type as in c7g.large, or `architecture: x86-64` with "
                         "the program for it"
                       : "write a type as in c7i.large, or `architecture: arm64` with the program "
                         "for it");
+    }
+  }
+
+  void check_addresses(const config::EksGateway& gateway) {
+    constexpr std::size_t kQuota = 5;  // of Elastic IPs in a region, L-0263D0A3
+    constexpr std::size_t kMost = 8;   // that the template makes
+    if (gateway.max.value <= kQuota) return;
+    const std::string many =
+        std::to_string(gateway.max.value) + " gateways need as many Elastic IPs";
+    if (gateway.max.value > kMost) {
+      error(gateway.max.position, many + ", and the template makes 8 at most",
+            "write `max: 8`, or `addresses: nat`");
+    } else {
+      warn(gateway.max.position, many + ", and a region gives 5 unless asked for more",
+           "ask for a higher quota (L-0263D0A3), or write `addresses: nat`");
     }
   }
 
@@ -371,7 +392,7 @@ void check_allowlist(const EksSettings& settings, const config::ReadFile& read, 
         {.file = settings.file,
          .position = position,
          .message = "the policy has " + std::to_string(text.size()) +
-                    " octets, and a parameter holds " + std::to_string(kMaxAllowlist),
+                    " octets, and a parameter of a stack holds " + std::to_string(kMaxAllowlist),
          .fix = "shorten the list here, and push the whole with `ebbgate policy push` afterwards"});
   }
   out.allowlist = std::move(text);

@@ -11,8 +11,8 @@
 
 namespace ebbgate::deploy {
 
-// The largest text that a parameter of the Systems Manager holds (its advanced tier), in octets.
-inline constexpr std::size_t kMaxAllowlist = 8192;
+// The largest text that a parameter of a stack holds, in octets.
+inline constexpr std::size_t kMaxAllowlist = 4096;
 
 struct Checked {
   std::vector<config::Problem> problems;

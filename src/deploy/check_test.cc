@@ -180,10 +180,16 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"more at least than at most", "  max: 4", "  max: 1",
             "eks.yaml:27:8: error: `max` 1 is less than `min` 2", "at least 2"},
         Row{"more addresses than the quota", "  max: 4", "  max: 9",
-            "eks.yaml:27:8: warning: 9 gateways need as many Elastic IPs", "nat"},
+            "eks.yaml:27:8: error: 9 gateways need as many Elastic IPs", "nat"},
+        Row{"more addresses than the default quota", "  max: 4", "  max: 6",
+            "eks.yaml:27:8: warning: 6 gateways need as many Elastic IPs", "L-0263D0A3"},
+        Row{"no room beside", "  max: 4", "  max: 2", "eks.yaml:27:8: error: `max` is as `min`",
+            "at least 3"},
+        Row{"a privileged port", "  addresses:", "  port: 80\n  addresses: eip",
+            "eks.yaml:30:9: error: ", "write one"},
         Row{"Intel for arm64", "  instanceTypes: [c7g", "  instanceTypes: [c7i.large]",
-            "eks.yaml:29:19: error: c7i.large is of x86_64", "c7g.large"},
-        Row{"arm64 for Intel", "  architecture:", "  architecture: x86_64",
+            "eks.yaml:29:19: error: c7i.large is of x86-64", "c7g.large"},
+        Row{"arm64 for Intel", "  architecture:", "  architecture: x86-64",
             "eks.yaml:29:19: error: c7g.medium is of arm64", "c7i.large"},
         Row{"an unknown word", "  addresses:", "  addresses: public",
             "eks.yaml:30:14: error: \"public\" is none of its values", "eip or nat"},
@@ -237,7 +243,7 @@ TEST(Check, APolicyThatAParameterCannotHoldIsRefused) {
   std::string domains = "domains:\n";
   for (int i = 0; i < 400; ++i) domains += "  - host-" + std::to_string(i) + ".example.net\n";
   EXPECT_THAT(config::str(problems_of(with("domains:", domains + "  - x.example.com"))),
-              HasSubstr("and a parameter holds 8192"));
+              HasSubstr("and a parameter of a stack holds 4096"));
 }
 
 TEST(Check, NothingAboutTheClusterIsSaidTwice) {

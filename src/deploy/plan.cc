@@ -27,21 +27,24 @@ std::string joined(const config::Texts& texts) {
 }
 
 // The subnets of the VPC's block: the second to fourth eighth are the nodes', one a zone; the
-// gateways' are small ones in the first.
+// first has room for the public ones and, in its second half, for those of gateways behind NAT.
 struct Subnets {
-  std::vector<std::string> for_gateways;
+  std::vector<std::string> are_public;
+  std::vector<std::string> for_gateways;  // behind NAT
   std::vector<std::string> for_nodes;
 };
 Subnets subnets_of(const Cidr& vpc) {
   const unsigned eighth = vpc.prefix() + 3;
-  const unsigned small = std::min(vpc.prefix() + 8, 26U);
+  const unsigned small = std::max(std::min(vpc.prefix() + 8, 27U), eighth + 3);
+  const std::uint32_t half = 1U << (small - eighth - 1);
   const std::uint32_t base = vpc.network().v4_value();
   Subnets subnets;
   for (std::uint32_t i = 0; i < 3; ++i) {
     const auto at = [&](std::uint32_t index, unsigned prefix) {
       return Cidr::of(IpAddress::v4(base + (index << (32 - prefix))), prefix).str();
     };
-    subnets.for_gateways.push_back(at(i, small));
+    subnets.are_public.push_back(at(i, small));
+    subnets.for_gateways.push_back(at(half + i, small));
     subnets.for_nodes.push_back(at(i + 1, eighth));
   }
   return subnets;
@@ -122,7 +125,7 @@ class Planner {
         const bool is_name = zone.back() >= 'a';
         give("Zone" + number + "Id", is_name ? Source(FromZone{zone}) : Source(zone));
       }
-      give("PublicSubnet" + number + "Cidr", subnets.for_gateways[i]);
+      give("PublicSubnet" + number + "Cidr", subnets.are_public[i]);
       give("PrivateSubnet" + number + "Cidr", subnets.for_nodes[i]);
     }
     for (const std::string_view service : interface_endpoints()) {
@@ -200,7 +203,45 @@ class Planner {
   Plan plan_;
 };
 
-void Planner::add_gateway() {}
+void Planner::add_gateway() {
+  const config::EksGateway& gateway = settings_.gateway;
+  const config::EksNetwork& network = settings_.network;
+  begin("gateway", "fleet of gateways behind a load balancer", "9", "6", {"vpc", "cluster"});
+  give("PolicyDocument", allowlist_);
+  give_some("DnsServers", join(settings_.dns, [](const auto& each) { return each.value.str(); }));
+  give("ProxyPort", std::to_string(gateway.port.value));
+  give("ArtifactBucket", gateway.bucket.value);
+  give("ArtifactKey", gateway.key.value);
+  give("ArtifactSha256", gateway.sha256.value);
+  give("MinSize", std::to_string(gateway.min.value));
+  give("MaxSize", std::to_string(gateway.max.value));
+  give(
+      "Architecture",
+      std::string(gateway.architecture.value == config::Architecture::kArm64 ? "arm64" : "x86-64"));
+  for (std::size_t i = 0; i < gateway.instance_types.size(); ++i) {
+    give("InstanceType" + std::to_string(i + 1), gateway.instance_types[i].value);
+  }
+  give_vpc("VpcId");
+  give_vpc("VpcCidr");
+  give_vpc("ZoneCount");
+  give_vpc("PublicSubnetIds");
+  give_vpc("PublicSubnetCidrs");
+  const Subnets subnets = subnets_of(network.cidr.value);
+  std::string clients;
+  for (std::size_t i = 0; i < network.zones.size(); ++i) {
+    clients += (i == 0 ? "" : ",") + subnets.for_nodes[i];
+    give("GatewaySubnet" + std::to_string(i + 1) + "Cidr", subnets.for_gateways[i]);
+  }
+  give("PrivateSubnetCidrs", clients);
+  give_output("ClusterSecurityGroupId", "cluster", "ClusterSecurityGroupId");
+  give_output("ClusterName", "cluster", "ClusterName");
+  if (settings_.bastion) give("PeerVpcCidr", settings_.bastion->cidr.value.str());
+  const bool has_addresses = gateway.addresses.value == config::AddressMode::kEip;
+  give("AddressMode", std::string(has_addresses ? "eip" : "nat"));
+  if (has_addresses) give("AddressCount", std::to_string(gateway.max.value));
+  give_some("AlertEmail", settings_.alerts.email.value);
+  give_some("AlertTopicArn", settings_.alerts.topic.value);
+}
 void Planner::add_nodegroup() {}
 
 const std::string* value_of(const Pairs& pairs, std::string_view key) {

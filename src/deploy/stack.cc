@@ -85,7 +85,7 @@ void compare(std::vector<std::string>& out, std::string_view what, const Pairs& 
   for (const auto& [key, value] : after) {
     const std::string* old = value_of(before, key);
     if (old != nullptr && *old == value) continue;
-    out.push_back(std::string(what) + " " + key + ": " + (old ? shown(*old) : "absent") + " → " +
+    out.push_back(std::string(what) + " " + key + ": " + (old ? shown(*old) : "absent") + " -> " +
                   shown(value));
   }
 }
