@@ -1,0 +1,169 @@
+#include "source/poller.h"
+
+#include <exception>
+#include <utility>
+
+namespace ebbgate::source {
+namespace {
+
+constexpr Duration kNoMemoryPause = std::chrono::seconds(1);
+
+}  // namespace
+
+Poller::Poller(net::Loop& loop, const Clock& clock, std::unique_ptr<PolicySource> source,
+               PollerOptions options, std::function<std::uint64_t()> random, Listeners listeners)
+    : loop_(&loop),
+      clock_(&clock),
+      source_(std::move(source)),
+      options_(std::move(options)),
+      random_(std::move(random)),
+      listeners_(std::move(listeners)),
+      file_(options_.cache_directory, source_->name()) {
+  state_.name = source_->name();
+}
+Poller::~Poller() = default;
+
+void Poller::start() {
+  load_cache();
+  poll_soon();
+}
+
+void Poller::load_cache() {
+  auto found = file_.load();
+  if (!found) {
+    listeners_.say("the last good policy is not used: " + found.error().detail);
+    return;
+  }
+  if (!*found) return;
+  // What was good under other rules, or for another release, is judged again.
+  Accepted& cached = (*found)->accepted;
+  auto accepted = accept(name(),
+                         {.text = cached.text,
+                          .token = cached.token,
+                          .version = cached.version,
+                          .sequence = cached.sequence,
+                          .signature = cached.signature},
+                         nullptr, options_.rules);
+  if (!accepted) {
+    listeners_.say("the last good policy (" + file_.path() +
+                   ") is not used: " + accepted.error().detail);
+    return;
+  }
+  in_force_ = *std::move(accepted);
+  seen_token_ = in_force_->token;
+  confirmed_ = (*found)->confirmed;
+  state_.is_from_cache = true;
+}
+
+void Poller::poll_soon() {
+  if (polling_.is_running()) return;  // it looks already
+  loop_->arm(timer_, Deadline::at(loop_->now()));
+}
+
+void Poller::on_timer(void* self) {
+  auto& poller = *static_cast<Poller*>(self);
+  poller.polling_.start(poller.poll_and_rearm(), [&poller](const std::exception_ptr&) {
+    poller.loop_->arm(poller.timer_, poller.loop_->after(kNoMemoryPause));
+  });
+}
+
+net::Task<void> Poller::poll_and_rearm() {
+  co_await poll_once();
+  if (loop_->is_giving_up()) co_return;
+  loop_->arm(timer_, loop_->after(next_pause(options_.schedule, state_.failures, random_())));
+}
+
+net::Task<void> Poller::poll_once() {
+  ++state_.fetches;
+  const auto outcome = co_await attempt();
+  if (outcome) {
+    note_success();
+  } else if (outcome.error().reason != Reason::kDraining) {
+    note_failure(outcome.error().detail);
+  }
+}
+
+// Out: whether what is in force is what the source holds now.
+net::Task<Result<void>> Poller::attempt() {
+  auto fetched = co_await source_->fetch(seen_token_);
+  if (!fetched) co_return std::unexpected(std::move(fetched.error()));
+  if (!*fetched) {
+    if (!in_force_ && refusal_.empty()) {
+      seen_token_.clear();
+      co_return fail(Reason::kOriginInvalid, Side::kOrigin,
+                     "it says that nothing has changed, to who has nothing");
+    }
+    if (refusal_.empty()) co_return {};
+    co_return fail(Reason::kOriginInvalid, Side::kOrigin, refusal_);
+  }
+  Fetched offered = **std::move(fetched);
+  auto taken = co_await take(std::move(offered));
+  co_return taken;
+}
+
+net::Task<Result<void>> Poller::take(Fetched fetched) {
+  const bool needs_signature = options_.rules.key && fetched.signature.empty() &&
+                               !embedded_signature(fetched.text).has_value();
+  if (needs_signature) {
+    auto signature = co_await source_->fetch_signature();
+    if (!signature) {
+      signature.error().detail = "its signature: " + signature.error().detail;
+      co_return std::unexpected(std::move(signature.error()));
+    }
+    fetched.signature = *std::move(signature);
+  }
+  std::string token = fetched.token;
+  auto accepted =
+      accept(name(), std::move(fetched), in_force_ ? &*in_force_ : nullptr, options_.rules);
+  if (!accepted) {
+    // Not to be fetched and said again until it changes; but a signature may come later than what
+    // it is of.
+    if (!needs_signature) {
+      seen_token_ = std::move(token);
+      refusal_ = accepted.error().detail;
+    }
+    co_return std::unexpected(std::move(accepted.error()));
+  }
+  const bool is_new = !in_force_ || in_force_->text != accepted->text;
+  const bool is_to_be_stored = !in_force_ || *in_force_ != *accepted;
+  seen_token_ = std::move(token);
+  refusal_.clear();
+  in_force_ = *std::move(accepted);
+  if (is_to_be_stored) {
+    if (const auto stored = file_.store(*in_force_); !stored) {
+      listeners_.say("the policy is in force, but not kept for a restart: " +
+                     stored.error().detail);
+    }
+  }
+  if (is_new) {
+    ++state_.accepted;
+    listeners_.on_accepted();
+  }
+  co_return {};
+}
+
+void Poller::note_success() {
+  confirmed_ = clock_->wall();
+  file_.confirm(*confirmed_);
+  state_.is_from_cache = false;
+  state_.failures = 0;
+  if (!std::exchange(state_.last_error, {}).empty()) listeners_.say("it answers again");
+}
+
+void Poller::note_failure(const std::string& why) {
+  ++state_.failures;
+  ++state_.errors;
+  if (std::exchange(state_.last_error, why) == why) return;
+  listeners_.say(why + (in_force_ ? "; the last good policy stays in force"
+                                  : "; there is no policy from here yet"));
+}
+
+SourceState Poller::state() const {
+  SourceState out = state_;
+  out.has_text = in_force_.has_value();
+  if (in_force_) out.version = in_force_->version;
+  if (confirmed_) out.age = std::max(Duration::zero(), clock_->wall() - *confirmed_);
+  return out;
+}
+
+}  // namespace ebbgate::source
