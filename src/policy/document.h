@@ -22,12 +22,12 @@ enum class EchRule : std::uint8_t { kAllow, kDeny };
 
 // One alternative of `subjects`: whoever has all of the fields that are set. At least one is.
 struct SubjectRule {
-  std::optional<Cidr> cidr;  // the client's address
-  std::optional<std::string> user;
-  std::optional<std::string> certificate;    // the subject of a TLS client certificate
-  std::optional<std::string> pod_namespace;  // the next two need it
-  std::optional<std::string> service_account;
-  std::vector<std::pair<std::string, std::string>> pod_labels;  // all of them
+  std::optional<Cidr> cidr = {};  // the client's address
+  std::optional<std::string> user = {};
+  std::optional<std::string> certificate = {};    // the subject of a TLS client certificate
+  std::optional<std::string> pod_namespace = {};  // the next two need it
+  std::optional<std::string> service_account = {};
+  std::vector<std::pair<std::string, std::string>> pod_labels = {};  // all of them
   Position position = {};
 
   bool operator==(const SubjectRule&) const = default;
@@ -69,14 +69,28 @@ struct Entry {
   bool operator==(const Entry&) const = default;
 };
 
-struct Document {
-  std::string name;  // metadata.name; the file for a plain list
-  std::string file;  // where all positions of the document are; the source's name if no file
-  std::vector<SubjectRule> subjects;  // empty: everyone
-  Mode mode = Mode::kEnforce;
-  std::vector<Entry> allow;
-  std::vector<Entry> deny;
+// What a cluster document lets the documents of namespaces allow: inside of it, no more.
+struct Delegation {
+  std::vector<std::string> namespaces = {};  // names; `*` alone stands for every one
+  PatternList hosts = {};
+  std::vector<PortRange> ports = {};  // of hosts that name none. Empty: the default ports
   Position position = {};
+
+  bool operator==(const Delegation&) const = default;
+};
+
+struct Document {
+  std::string name = {};  // metadata.name; the file for a plain list
+  std::string file = {};  // where all positions of the document are; the source's name if no file
+  std::vector<SubjectRule> subjects = {};  // empty: everyone
+  Mode mode = Mode::kEnforce;
+  std::vector<Entry> allow = {};
+  std::vector<Entry> deny = {};
+  Position position = {};
+  std::optional<Delegation> delegate = {};
+  // The namespace of a resource that has one, whose pods alone it is about. Empty: any other
+  // document. No such document is compiled before apply_delegation() (delegation.h) has bound it.
+  std::string resource_namespace = {};
 
   bool operator==(const Document&) const = default;
 };

@@ -193,7 +193,7 @@ TEST(Decide, AsksOnlyTheDocumentsAboutTheSubject) {
   Pod known{.name = "x",
             .pod_namespace = "ci",
             .service_account = "builder",
-            .labels = {{"tier", "build"}, {"app", "x"}}};
+            .labels = std::make_shared<PodLabels>(PodLabels{{"tier", "build"}, {"app", "x"}})};
   builder.pod = std::make_shared<const Pod>(known);
   EXPECT_EQ(ask("pods.example:443", builder), "ALLOW allowed");
   builder.address = detail::address("192.0.2.1");
@@ -201,7 +201,8 @@ TEST(Decide, AsksOnlyTheDocumentsAboutTheSubject) {
   builder.address = detail::address("10.9.9.9");
   for (auto change :
        {+[](Pod& p) { p.pod_namespace = "prod"; }, +[](Pod& p) { p.service_account = "default"; },
-        +[](Pod& p) { p.labels["tier"] = "run"; }, +[](Pod& p) { p.labels.clear(); }}) {
+        +[](Pod& p) { p.labels = std::make_shared<PodLabels>(PodLabels{{"tier", "run"}}); },
+        +[](Pod& p) { p.labels = nullptr; }}) {
     Pod other = known;
     change(other);
     builder.pod = std::make_shared<const Pod>(other);

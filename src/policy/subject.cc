@@ -6,9 +6,11 @@ namespace ebbgate::policy {
 namespace {
 
 bool has_labels(const Pod& pod, const SubjectRule& rule) {
+  if (rule.pod_labels.empty()) return true;
+  if (pod.labels == nullptr) return false;
   return std::ranges::all_of(rule.pod_labels, [&](const auto& wanted) {
-    const auto label = pod.labels.find(wanted.first);
-    return label != pod.labels.end() && label->second == wanted.second;
+    const auto label = pod.labels->find(wanted.first);
+    return label != pod.labels->end() && label->second == wanted.second;
   });
 }
 

@@ -11,21 +11,23 @@
 
 namespace ebbgate::policy {
 
+using PodLabels = std::map<std::string, std::string, std::less<>>;
+
 // The pod behind an address, as the Kubernetes API tells it.
 struct Pod {
-  std::string name;
-  std::string pod_namespace;
-  std::string service_account;
-  std::map<std::string, std::string, std::less<>> labels;
+  std::string name = {};
+  std::string pod_namespace = {};
+  std::string service_account = {};
+  std::shared_ptr<const PodLabels> labels = {};  // pods of one template share them; null: none
 };
 
 // A field that is absent is not known, or its source of identity is off: a rule that asks for it
 // does not match.
 struct Subject {
-  std::optional<IpAddress> address;  // absent for PROXY LOCAL and UNSPEC
-  std::optional<std::string> user;
-  std::optional<std::string> certificate;
-  std::shared_ptr<const Pod> pod;
+  std::optional<IpAddress> address = {};  // absent for PROXY LOCAL and UNSPEC
+  std::optional<std::string> user = {};
+  std::optional<std::string> certificate = {};
+  std::shared_ptr<const Pod> pod = {};
 };
 
 // Whether the subject has all that the rule asks for. An IPv4-mapped address counts as IPv4.

@@ -1,0 +1,116 @@
+// Who asks, by the address that they ask from: the pods of a cluster as its API tells them go in,
+// the pod behind an address comes out. One writer, the loop that watches, changes shards of an
+// immutable table and publishes them; each worker reads its own copies without a lock.
+//
+// An address is a pod's from when the API shows it until the pod has ended, is gone, or its time to
+// end is over. Addresses are used again: a pod that is ending gives way to a younger one with its
+// address, and in any other dispute nobody is believed.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "base/published.h"
+#include "policy/subject.h"
+
+namespace ebbgate::identity {
+
+// What the API says of one pod, as far as it matters here.
+struct PodState {
+  std::string name = {};
+  std::string pod_namespace = {};
+  std::string service_account = {};       // spec.serviceAccountName
+  policy::PodLabels labels = {};          // metadata.labels
+  std::vector<IpAddress> addresses = {};  // status.podIPs; none before it has its network
+  WallTime started = {};                  // status.startTime
+  std::optional<WallTime> ends = {};      // metadata.deletionTimestamp: by when it is to be gone
+  bool has_ended = false;                 // status.phase is Succeeded or Failed
+  bool is_on_host_network = false;        // spec.hostNetwork: its address is the node's
+};
+
+enum class Presence : std::uint8_t {
+  kPod,        // that pod
+  kAmbiguous,  // several claim the address: to be denied, whatever the policy says
+  kNode,       // a node, or a pod on its network, which cannot be told apart: no pod
+  kAwaited,    // nobody yet, but pods have such addresses: ask again for up to kPatience
+  kUnknown,    // no pod
+  kStale,      // the watch was lost kTrust ago: no pod, as nobody knows any more
+};
+
+struct Found {
+  Presence presence = Presence::kUnknown;
+  std::shared_ptr<const policy::Pod> pod = {};  // with kPod only
+};
+
+namespace detail {
+class PodShard;
+class PodClaims;
+}  // namespace detail
+
+class PodIndex {
+ public:
+  // For how long an address that pods may have is worth waiting for, and for how long what is known
+  // holds without a watch.
+  static constexpr Duration kPatience = std::chrono::seconds(2);
+  static constexpr Duration kTrust = std::chrono::minutes(5);
+
+  PodIndex();
+  ~PodIndex();
+  PodIndex(const PodIndex&) = delete;
+  PodIndex& operator=(const PodIndex&) = delete;
+
+  // All of these are for one thread, and readers see put() and remove() after publish() only.
+  void put(const PodState& state);  // a pod that is new or has changed
+  void remove(std::string_view pod_namespace, std::string_view name);
+  // Around a list of everything: what is not put between the two is removed by the second.
+  void begin_list();
+  void end_list();
+  void publish();
+
+  // Where pods have their addresses. In effect at once.
+  void set_pod_blocks(std::vector<Cidr> blocks);
+
+  // Until the watch is first there, nothing is stale: there is nothing to trust. In effect at once.
+  void watch_lost(MonotonicTime now);
+  void watch_restored();
+
+  [[nodiscard]] std::size_t pod_count() const;        // with an address
+  [[nodiscard]] std::size_t ambiguous_count() const;  // addresses, as last published
+
+ private:
+  friend class PodReader;
+  // Each shard's update copies its part of the table: many shards, small copies.
+  static constexpr std::size_t kShards = 256;
+  std::array<Published<detail::PodShard>, kShards> shards_;
+  Published<std::vector<Cidr>> blocks_;
+  std::atomic<MonotonicTime::rep> trusted_until_;
+  std::unique_ptr<detail::PodClaims> claims_;  // the writer's own
+};
+
+// One worker's view; for one thread. The index outlives it.
+class PodReader {
+ public:
+  explicit PodReader(const PodIndex& index);
+
+  // `wall` is compared with the time at which a pod has to be gone, `now` with the loss of the
+  // watch. An IPv4-mapped address counts as IPv4.
+  [[nodiscard]] Found find(const IpAddress& address, WallTime wall, MonotonicTime now);
+
+ private:
+  [[nodiscard]] bool may_be_pod(const IpAddress& address);
+
+  const PodIndex* index_;
+  std::vector<Subscription<detail::PodShard>> shards_;
+  Subscription<std::vector<Cidr>> blocks_;
+};
+
+}  // namespace ebbgate::identity
