@@ -111,7 +111,7 @@ T value_or_throw(Result<T> result) {
 
 int serve(const config::Settings& settings, std::span<const char* const> words) {
   Control::block_signals();
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::string program = own_file();
   Inheritance inheritance = take_inheritance();
   const std::uint64_t descriptors = raise_descriptor_limit();
   const proxy::Options options = proxy_options(settings, descriptors, make_pseudonym());

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <array>
@@ -10,7 +11,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 extern char** environ;
@@ -108,6 +111,14 @@ void tell_predecessor(Inheritance& inheritance) {
   [[maybe_unused]] const auto written = ::write(inheritance.ready_fd, "r", 1);
   ::close(inheritance.ready_fd);
   inheritance.ready_fd = -1;
+}
+
+std::string own_file() {
+  std::error_code error;
+  const std::filesystem::path file = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) return file.string();
+  const auto* called = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+  return called != nullptr ? called : "";
 }
 
 Result<Successor> start_successor(const std::vector<std::string>& arguments,

@@ -32,6 +32,10 @@ void close_unused(Inheritance& inheritance);
 // Tells the predecessor that this process serves.
 void tell_predecessor(Inheritance& inheritance);
 
+// The file of this program, which a successor is started from: an absolute path, or, where no /proc
+// is mounted, the one by which it was called. To be asked before the file is replaced.
+[[nodiscard]] std::string own_file();
+
 struct Successor {
   pid_t pid;
   int ready_fd;  // readable: an octet when it serves, the end when it died before
