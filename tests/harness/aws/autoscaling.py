@@ -222,7 +222,13 @@ class AutoScaling(Service):
 
     def TerminateInstanceInAutoScalingGroup(self, p):
         instance = self._instance(p)
-        self.terminate(instance, p.get("ShouldDecrementDesiredCapacity", "false") == "true")
+        group = self.groups[instance.group]
+        decrement = self.need(p, "ShouldDecrementDesiredCapacity") == "true"
+        if decrement and group.desired <= group.least:
+            raise AwsError("ValidationError", "Currently, desiredSize equals minSize "
+                           f"({group.least}). Terminating instance without replacement will "
+                           "violate group's min size constraint.")
+        self.terminate(instance, decrement)
         return {"Activity": {
             "ActivityId": str(uuid.uuid4()), "AutoScalingGroupName": instance.group,
             "Cause": "instance was taken out of service in response to a user request",

@@ -21,6 +21,7 @@ from .metadata import MetadataServer
 from .protocols import AwsError
 from .s3 import S3
 from .secretsmanager import SecretsManager
+from .servicequotas import ServiceQuotas
 from .sns import Sns
 from .ssm import Ssm
 from .sts import Sts
@@ -57,10 +58,11 @@ class Emulator:
         self.sns, self.logs, self.cloudwatch = Sns(self), Logs(self), CloudWatch(self)
         self.sts, self.ec2, self.autoscaling = Sts(self), Ec2(self), AutoScaling(self)
         self.eks, self.elbv2 = Eks(self), ElasticLoadBalancing(self)
-        self.cloudformation = CloudFormation(self)
+        self.cloudformation, self.servicequotas = CloudFormation(self), ServiceQuotas(self)
         self.services = {each.scope: each for each in (
             self.ssm, self.secretsmanager, self.s3, self.sns, self.logs, self.cloudwatch, self.sts,
-            self.ec2, self.autoscaling, self.eks, self.elbv2, self.cloudformation)}
+            self.ec2, self.autoscaling, self.eks, self.elbv2, self.cloudformation,
+            self.servicequotas)}
         self._metadata = []
         self.server = HttpServer(self._answer, address, port, authority)
         self.url, self.port = self.server.url, self.server.port

@@ -15,6 +15,10 @@ class Ssm(Service):
     def __init__(self, emulator):
         super().__init__(emulator)
         self.parameters = {}  # name -> its versions as GetParameterHistory tells them, oldest first
+        for machine, image in (("x86_64", "ami-0a1b2c3d4e5f60001"),
+                               ("arm64", "ami-0a1b2c3d4e5f60002")):
+            self.seed("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-" + machine,
+                      image)
 
     def put(self, name, value, kind="String", tier="Standard"):
         """For tests: a new version, whose number is returned."""
