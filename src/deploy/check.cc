@@ -218,15 +218,6 @@ class Checker {
     }
   }
 
-  static bool is_arm(std::string_view type) {
-    // The letters after the generation's number: c7g, m6gd, x2gd; and the first ones, a1.
-    const std::string_view family = type.substr(0, type.find('.'));
-    const std::size_t digit = family.find_first_of("0123456789");
-    if (digit == std::string_view::npos) return false;
-    return family == "a1" || (family.substr(digit + 1).starts_with('g') && family[0] != 'g') ||
-           family == "g5g";
-  }
-
   void check_gateway() {
     const config::EksGateway& gateway = settings_.gateway;
     const std::size_t zones = settings_.network.zones.size();
@@ -254,7 +245,7 @@ class Checker {
     }
     const bool wants_arm = gateway.architecture.value == config::Architecture::kArm64;
     for (const auto& type : gateway.instance_types) {
-      if (is_arm(type.value) == wants_arm) continue;
+      if (is_arm64(type.value) == wants_arm) continue;
       error(type.position,
             type.value + (wants_arm ? " is of x86-64, and `architecture` is arm64"
                                     : " is of arm64, and `architecture` is x86-64"),
@@ -267,13 +258,13 @@ class Checker {
 
   void check_addresses(const config::EksGateway& gateway) {
     constexpr std::size_t kQuota = 5;  // of Elastic IPs in a region, L-0263D0A3
-    constexpr std::size_t kMost = 8;   // that the template makes
+    constexpr std::size_t kMost = 6;   // that the template makes
     if (gateway.max.value <= kQuota) return;
     const std::string many =
         std::to_string(gateway.max.value) + " gateways need as many Elastic IPs";
     if (gateway.max.value > kMost) {
-      error(gateway.max.position, many + ", and the template makes 8 at most",
-            "write `max: 8`, or `addresses: nat`");
+      error(gateway.max.position, many + ", and the template makes 6 at most",
+            "write `max: 6`, or `addresses: nat`");
     } else {
       warn(gateway.max.position, many + ", and a region gives 5 unless asked for more",
            "ask for a higher quota (L-0263D0A3), or write `addresses: nat`");
@@ -305,7 +296,7 @@ class Checker {
         error(type.position, type.value + " has room for 4 pods, which the add-ons take already",
               "write a larger one, as in t4g.medium");
       }
-      if (is_arm(type.value) != is_arm(nodes.instance_types.front().value)) {
+      if (is_arm64(type.value) != is_arm64(nodes.instance_types.front().value)) {
         error(type.position,
               type.value + " and " + nodes.instance_types.front().value +
                   " are of two architectures, and a group of nodes has one image",
@@ -399,6 +390,14 @@ void check_allowlist(const EksSettings& settings, const config::ReadFile& read, 
 }
 
 }  // namespace
+
+bool is_arm64(std::string_view instance_type) {
+  // The letters after the generation's number: c7g, m6gd, x2gd. The `g` in front is for graphics.
+  const std::string_view family = instance_type.substr(0, instance_type.find('.'));
+  const std::size_t digit = family.find_first_of("0123456789");
+  if (digit == std::string_view::npos) return false;
+  return family == "a1" || family.substr(digit + 1).starts_with('g');
+}
 
 Checked check(const EksSettings& settings, const config::ReadFile& read) {
   Checked out{.problems = Checker(settings).run(), .allowlist = {}};

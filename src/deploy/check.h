@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/eks.h"
@@ -13,6 +14,9 @@ namespace ebbgate::deploy {
 
 // The largest text that a parameter of a stack holds, in octets.
 inline constexpr std::size_t kMaxAllowlist = 4096;
+
+// Whether instances of that type, such as m7g.large, are of arm64.
+[[nodiscard]] bool is_arm64(std::string_view instance_type);
 
 struct Checked {
   std::vector<config::Problem> problems;

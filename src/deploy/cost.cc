@@ -72,7 +72,7 @@ Cost estimate(const config::EksSettings& settings) {
   }
   const bool is_arm = gateway.architecture.value == config::Architecture::kArm64;
   add_instances(gateway.min.value,
-                gateway.instance_types.empty() ? (is_arm ? "c7g.medium" : "c7i.large")
+                gateway.instance_types.empty() ? (is_arm ? "c7g.large" : "c7i.large")
                                                : gateway.instance_types.front().value,
                 "gateways");
   add("network load balancer", kBalancer * kHours);
@@ -84,7 +84,7 @@ Cost estimate(const config::EksSettings& settings) {
         static_cast<double>(zones) * (kNatGateway + kPublicAddress) * kHours);
   }
   add_instances(nodes.desired.value,
-                nodes.instance_types.empty() ? "m7g.large" : nodes.instance_types.front().value,
+                nodes.instance_types.empty() ? "m7i.large" : nodes.instance_types.front().value,
                 "nodes");
   const double disks = static_cast<double>(nodes.desired.value * nodes.disk.value) +
                        static_cast<double>(gateway.min.value) * kGatewayDisk;

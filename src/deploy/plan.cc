@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "deploy/allowlist.h"
+#include "deploy/check.h"
 
 namespace ebbgate::deploy {
 namespace {
@@ -110,6 +111,9 @@ class Planner {
   void give_output(std::string name, std::string step, std::string output) {
     give(std::move(name), FromOutput{std::move(step), std::move(output)});
   }
+  [[nodiscard]] std::string address_mode() const {
+    return settings_.gateway.addresses.value == config::AddressMode::kEip ? "eip" : "nat";
+  }
   void give_vpc(const std::string& name) { give_output(name, "vpc", name); }
 
   void add_vpc() {
@@ -126,8 +130,10 @@ class Planner {
         give("Zone" + number + "Id", is_name ? Source(FromZone{zone}) : Source(zone));
       }
       give("PublicSubnet" + number + "Cidr", subnets.are_public[i]);
+      give("GatewaySubnet" + number + "Cidr", subnets.for_gateways[i]);
       give("PrivateSubnet" + number + "Cidr", subnets.for_nodes[i]);
     }
+    give("AddressMode", address_mode());
     for (const std::string_view service : interface_endpoints()) {
       const auto& wanted = network.endpoints;
       const bool is_wanted = std::ranges::find(wanted, service, [](const auto& each) {
@@ -144,6 +150,7 @@ class Planner {
     give_vpc("VpcCidr");
     give_vpc("ZoneCount");
     give_vpc("PrivateRouteTableIds");
+    give_vpc("PublicRouteTableId");
     give("PeerVpcId", bastion.vpc.value);
     give("PeerVpcCidr", bastion.cidr.value.str());
     give("PeerRouteTableCount", std::to_string(bastion.route_tables.size()));
@@ -205,7 +212,6 @@ class Planner {
 
 void Planner::add_gateway() {
   const config::EksGateway& gateway = settings_.gateway;
-  const config::EksNetwork& network = settings_.network;
   begin("gateway", "fleet of gateways behind a load balancer", "9", "6", {"vpc", "cluster"});
   give("PolicyDocument", allowlist_);
   give_some("DnsServers", join(settings_.dns, [](const auto& each) { return each.value.str(); }));
@@ -226,23 +232,44 @@ void Planner::add_gateway() {
   give_vpc("ZoneCount");
   give_vpc("PublicSubnetIds");
   give_vpc("PublicSubnetCidrs");
-  const Subnets subnets = subnets_of(network.cidr.value);
-  std::string clients;
-  for (std::size_t i = 0; i < network.zones.size(); ++i) {
-    clients += (i == 0 ? "" : ",") + subnets.for_nodes[i];
-    give("GatewaySubnet" + std::to_string(i + 1) + "Cidr", subnets.for_gateways[i]);
-  }
-  give("PrivateSubnetCidrs", clients);
+  give_vpc("PrivateSubnetCidrs");
+  give_vpc("GatewaySubnetIds");
   give_output("ClusterSecurityGroupId", "cluster", "ClusterSecurityGroupId");
   give_output("ClusterName", "cluster", "ClusterName");
   if (settings_.bastion) give("PeerVpcCidr", settings_.bastion->cidr.value.str());
-  const bool has_addresses = gateway.addresses.value == config::AddressMode::kEip;
-  give("AddressMode", std::string(has_addresses ? "eip" : "nat"));
-  if (has_addresses) give("AddressCount", std::to_string(gateway.max.value));
+  give("AddressMode", address_mode());
+  if (gateway.addresses.value == config::AddressMode::kEip) {
+    give("AddressCount", std::to_string(gateway.max.value));
+  } else {
+    give_vpc("NatAddresses");
+  }
   give_some("AlertEmail", settings_.alerts.email.value);
   give_some("AlertTopicArn", settings_.alerts.topic.value);
 }
-void Planner::add_nodegroup() {}
+void Planner::add_nodegroup() {
+  const config::EksNodes& nodes = settings_.nodes;
+  begin("nodegroup", "nodes that know the proxy from their first moment", "10, 11", "5",
+        {"vpc", "cluster", "gateway"});
+  for (const char* name :
+       {"ClusterName", "KubernetesVersion", "ClusterEndpoint", "ClusterCertificateAuthority",
+        "ClusterSecurityGroupId", "ServiceCidr"}) {
+    give_output(name, "cluster", name);
+  }
+  give("OperatingSystem",
+       std::string(nodes.os.value == config::NodeOs::kAl2023 ? "AL2023" : "BOTTLEROCKET"));
+  if (!nodes.instance_types.empty()) {
+    const bool is_arm = is_arm64(nodes.instance_types.front().value);
+    give("Architecture", std::string(is_arm ? "arm64" : "x86-64"));
+    give("InstanceTypes", joined(nodes.instance_types));
+  }
+  give("MinSize", std::to_string(nodes.min.value));
+  give("DesiredSize", std::to_string(nodes.desired.value));
+  give("MaxSize", std::to_string(nodes.max.value));
+  give("DiskSize", std::to_string(nodes.disk.value));
+  give_vpc("PrivateSubnetIds");
+  give_output("ProxyUrl", "gateway", "ProxyUrl");
+  give("NoProxy", FromNoProxy{});
+}
 
 const std::string* value_of(const Pairs& pairs, std::string_view key) {
   const auto found = std::ranges::find(pairs, key, &Pairs::value_type::first);
