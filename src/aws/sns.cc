@@ -8,6 +8,12 @@ net::Task<Outcome<std::string>> publish(Client& client, Message message, Deadlin
   detail::Form form(Service::kSns, "Publish");
   form.add("TopicArn", message.topic_arn).add("Message", message.text);
   form.add_unless_empty("Subject", message.subject);
+  for (std::size_t i = 0; i < message.attributes.size(); ++i) {
+    const std::string entry = "MessageAttributes.entry." + std::to_string(i + 1) + ".";
+    form.add(entry + "Name", message.attributes[i].first);
+    form.add(entry + "Value.DataType", "String");
+    form.add(entry + "Value.StringValue", message.attributes[i].second);
+  }
   const detail::ReadXml<std::string> read =
       [](const detail::Element& result) -> std::optional<std::string> {
     std::string id = result.text_at("MessageId");
