@@ -1,0 +1,110 @@
+"""What roles may do, and who may take them."""
+
+import re
+
+from ..template import intrinsic, items, line_of
+
+# Actions that only read; AWS's own names begin so.
+_READS = re.compile(r"^[a-z0-9-]+:(Describe|Get|List|Search|Lookup|Query|View|BatchGet)\w*\*?$")
+# What has no resource in IAM, and the condition that narrows it.
+_NARROWED = {"cloudwatch:PutMetricData": "cloudwatch:namespace"}
+
+
+def _statements(template):
+    """(holder, statement) of what identities may do."""
+    for name, properties, _ in template.of_type("AWS::IAM::Role", "AWS::IAM::Policy",
+                                                "AWS::IAM::ManagedPolicy"):
+        documents = [each.get("PolicyDocument", {}) for each in items(properties.get("Policies", []))]
+        documents.append(properties.get("PolicyDocument", {}))
+        for document in documents:
+            for statement in items(document.get("Statement", [])):
+                yield name, statement
+
+
+def _list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def no_wildcard_writes(template):
+    for name, statement in _statements(template):
+        if statement.get("Effect") != "Allow" or "*" not in _list(statement.get("Resource", "")):
+            continue
+        for action in _list(statement.get("Action", "*")):
+            narrowed = _NARROWED.get(action, "-") in str(statement.get("Condition", ""))
+            if not _READS.match(action) and not narrowed:
+                yield line_of(statement), f"{name} may {action} everywhere", \
+                    "name the resource, or narrow it by a condition on its tag"
+
+
+def no_wildcard_actions(template):
+    for name, statement in _statements(template):
+        for action in _list(statement.get("Action", "-")):
+            if statement.get("Effect") == "Allow" and (action == "*" or action.endswith(":*")):
+                yield line_of(statement), f"{name} may do {action}", "name the actions"
+
+
+def addresses_by_tag(template):
+    for name, statement in _statements(template):
+        if "ec2:AssociateAddress" in _list(statement.get("Action", "")) and \
+                "aws:ResourceTag/" not in str(statement.get("Condition", "")):
+            yield line_of(statement), f"{name} may take any address of the account", \
+                "a condition on aws:ResourceTag"
+
+
+def service_role_narrow(template):
+    """The role of the cluster: what EKS needs today, and not what it once needed."""
+    for name, properties, _ in template.of_type("AWS::IAM::Role"):
+        statements = list(items(properties.get("AssumeRolePolicyDocument", {}).get("Statement", [])))
+        services = [each.get("Principal", {}).get("Service") for each in statements
+                    if isinstance(each.get("Principal"), dict)]
+        if "eks.amazonaws.com" not in services:
+            continue
+        actions = [action for each in statements for action in _list(each.get("Action", ""))]
+        if "sts:TagSession" not in actions:
+            yield line_of(properties), f"{name} cannot be taken with session tags", \
+                "sts:AssumeRole and sts:TagSession"
+        for arn in items(properties.get("ManagedPolicyArns", [])):
+            if not str(intrinsic(arn)[1] or arn).endswith("/AmazonEKSClusterPolicy"):
+                yield line_of(arn, line_of(properties)), f"{name} has more than it needs", \
+                    "AmazonEKSClusterPolicy alone"
+
+
+def nodes_without_cni_policy(template):
+    for name, properties, _ in template.of_type("AWS::IAM::Role"):
+        arns = [str(intrinsic(arn)[1] or arn)
+                for arn in items(properties.get("ManagedPolicyArns", []))]
+        trust = str(properties.get("AssumeRolePolicyDocument", ""))
+        if "ec2.amazonaws.com" in trust and any("AmazonEKS_CNI_Policy" in arn for arn in arns):
+            yield line_of(properties), f"{name}, and what runs on its nodes, may do as the CNI", \
+                "give the policy to the CNI's own identity"
+
+
+def parameters_not_read_by_others(template):
+    """AmazonSSMManagedInstanceCore reads every parameter; a role with secrets near denies that."""
+    for name, properties, _ in template.of_type("AWS::IAM::Role"):
+        arns = [str(intrinsic(arn)[1] or arn)
+                for arn in items(properties.get("ManagedPolicyArns", []))]
+        denies = any("ssm:GetParameter" in _list(statement.get("Action", ""))
+                     and statement.get("Effect") == "Deny"
+                     for holder, statement in _statements(template) if holder == name)
+        reads = any("ssm:GetParameter" in _list(statement.get("Action", ""))
+                    for holder, statement in _statements(template) if holder == name)
+        if reads and not denies and any("AmazonSSMManagedInstanceCore" in arn for arn in arns):
+            yield line_of(properties), f"{name} may read every parameter of the account", \
+                "a Deny of ssm:GetParameter with NotResource"
+
+
+def cluster_access_by_entries(template):
+    for name, properties, _ in template.of_type("AWS::EKS::Cluster"):
+        access = properties.get("AccessConfig", {})
+        if not access.get("AuthenticationMode") or \
+                access.get("BootstrapClusterCreatorAdminPermissions") != "false":
+            yield line_of(access, line_of(properties)), \
+                f"whoever makes {name} administers it for ever, unseen", \
+                "AuthenticationMode: API, no rights by making, and access entries"
+
+
+def cluster_secrets_encrypted(template):
+    for name, properties, _ in template.of_type("AWS::EKS::Cluster"):
+        if "EncryptionConfig" not in properties:
+            yield line_of(properties), f"secrets of {name} have no key of yours", "EncryptionConfig"
