@@ -20,15 +20,15 @@ enum class Protocol : std::uint8_t { kJson, kQuery, kRestXml, kRestJson };
 struct Call {
   Service service = Service::kSts;
   Protocol protocol = Protocol::kQuery;
-  std::string operation;  // as the documentation names it: for errors, and X-Amz-Target
+  std::string operation = {};  // as the documentation names it: for errors, and X-Amz-Target
   std::string method = "POST";
   // A label to put before the endpoint's host (an S3 bucket); where the environment names the
   // endpoint, it is the first segment of the path instead.
-  std::string host_prefix;
+  std::string host_prefix = {};
   std::string path = "/";  // percent-encoded
-  std::string query;       // percent-encoded, without `?`
-  std::vector<https::Header> headers;
-  std::string body;
+  std::string query = {};  // percent-encoded, without `?`
+  std::vector<https::Header> headers = {};
+  std::string body = {};
   std::size_t max_body = std::size_t{4} << 20;  // octets of the answer
 };
 

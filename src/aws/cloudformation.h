@@ -64,16 +64,16 @@ struct StackResource {
 struct NewChangeSet {
   std::string stack;
   std::string name;
-  bool is_create = false;     // the stack does not exist yet (or only in REVIEW_IN_PROGRESS)
-  std::string template_body;  // at most 51,200 octets; else:
-  std::string template_url;   // of an S3 object
-  Pairs parameters;
-  std::vector<std::string> kept_parameters;  // UsePreviousValue
-  Pairs tags;
-  std::vector<std::string> capabilities;  // CAPABILITY_NAMED_IAM, …
-  std::string role_arn;
-  std::string description;
-  std::string client_token;  // makes repeating the call harmless
+  bool is_create = false;          // the stack does not exist yet (or only in REVIEW_IN_PROGRESS)
+  std::string template_body = {};  // at most 51,200 octets; else:
+  std::string template_url = {};   // of an S3 object
+  Pairs parameters = {};
+  std::vector<std::string> kept_parameters = {};  // UsePreviousValue
+  Pairs tags = {};
+  std::vector<std::string> capabilities = {};  // CAPABILITY_NAMED_IAM, …
+  std::string role_arn = {};
+  std::string description = {};
+  std::string client_token = {};  // makes repeating the call harmless
 };
 struct ChangeSetIds {
   std::string id;

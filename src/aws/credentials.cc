@@ -19,6 +19,9 @@ constexpr Duration kLeastUse = std::chrono::seconds(10);
 constexpr Duration kRetryAfter = std::chrono::seconds(30);
 constexpr Duration kWaitForOthers = std::chrono::seconds(60);
 
+constexpr std::string_view kNowhereElse =
+    "no AWS credentials in the environment, as a web identity or of a container; ";
+
 // One refresh, and those who wait for its outcome.
 struct Round {
   std::optional<Outcome<Credentials>> outcome;  // nothing, at the end: it was abandoned
@@ -69,6 +72,7 @@ class Chain final : public CredentialsProvider {
     found = co_await detail::from_container(*context_);
     if (!found || *found) co_return first(std::move(found));
     found = co_await detail::from_instance(imds_);
+    if (!found) found.error().message = std::string(kNowhereElse) + found.error().message;
     co_return first(std::move(found));
   }
   void reject(const Credentials& /*expired*/) override {}
@@ -78,9 +82,7 @@ class Chain final : public CredentialsProvider {
     if (!found) return std::unexpected(std::move(found.error()));
     if (*found) return **std::move(found);
     return failed(Failure::Kind::kCredentials,
-                  std::string("no AWS credentials: none in the environment, no web identity, ") +
-                      (options_.profiles ? "none in the default profile, " : "") +
-                      "no container's, and the instance has no role");
+                  std::string(kNowhereElse) + "the instance has no role");
   }
 
   Context* context_;

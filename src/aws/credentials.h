@@ -49,9 +49,9 @@ class CachedCredentials final : public CredentialsProvider {
 };
 
 struct ChainOptions {
-  std::string region;     // for the token service of web identities; may be empty without these
-  bool profiles = false;  // the shared files of ~/.aws: commands that people run, not the gateway
-  std::string profile;    // `--profile`; empty: AWS_PROFILE, then `default`
+  std::string region = {};  // for the token service of web identities; may be empty without these
+  bool profiles = false;    // the shared files of ~/.aws: commands that people run, not the gateway
+  std::string profile = {};  // `--profile`; empty: AWS_PROFILE, then `default`
 };
 
 // The chain, cached. In order: the environment (AWS_ACCESS_KEY_ID, …), a web identity

@@ -30,10 +30,10 @@ struct Cluster {
                                                                           Deadline deadline);
 
 struct AccessEntry {
-  std::string cluster;
-  std::string principal_arn;
-  std::string type = "STANDARD";    // EC2_LINUX for the nodes of one's own groups
-  std::vector<std::string> groups;  // of Kubernetes; STANDARD only
+  std::string cluster = {};
+  std::string principal_arn = {};
+  std::string type = "STANDARD";         // EC2_LINUX for the nodes of one's own groups
+  std::vector<std::string> groups = {};  // of Kubernetes; STANDARD only
 };
 // An entry that exists already is a success; it is not changed.
 [[nodiscard]] net::Task<Outcome<void>> create_access_entry(Client& client, AccessEntry entry,
@@ -43,10 +43,10 @@ struct AccessEntry {
                                                                                std::string cluster,
                                                                                Deadline deadline);
 struct AccessPolicy {
-  std::string cluster;
-  std::string principal_arn;
-  std::string policy_arn;               // arn:aws:eks::aws:cluster-access-policy/…
-  std::vector<std::string> namespaces;  // empty: the whole cluster
+  std::string cluster = {};
+  std::string principal_arn = {};
+  std::string policy_arn = {};               // arn:aws:eks::aws:cluster-access-policy/…
+  std::vector<std::string> namespaces = {};  // empty: the whole cluster
 };
 [[nodiscard]] net::Task<Outcome<void>> associate_access_policy(Client& client, AccessPolicy policy,
                                                                Deadline deadline);

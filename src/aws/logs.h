@@ -44,8 +44,8 @@ struct PutLogEventsResult {
 
 // The events since `start_ms` that match a filter pattern, at most `limit`, oldest first.
 struct Filter {
-  std::string group;
-  std::string pattern;
+  std::string group = {};
+  std::string pattern = {};
   std::int64_t start_ms = 0;
   std::size_t limit = 100;
 };

@@ -37,9 +37,9 @@ struct ObjectId {
                                                                         Deadline deadline);
 
 struct PutObject {
-  std::string bucket;
-  std::string key;
-  std::string body;
+  std::string bucket = {};
+  std::string key = {};
+  std::string body = {};
   std::string content_type = "application/octet-stream";
 };
 [[nodiscard]] net::Task<Outcome<ObjectInfo>> put_object(Client& client, PutObject put,

@@ -16,12 +16,6 @@ class Secret {
   [[nodiscard]] bool empty() const { return text_.empty(); }
   bool operator==(const Secret&) const = default;
 
-  // What a failing test shows, in place of the bytes.
-  template <typename Stream>
-  friend void PrintTo(const Secret& /*secret*/, Stream* out) {
-    *out << "(secret)";
-  }
-
  private:
   std::string text_;
 };

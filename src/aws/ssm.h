@@ -22,8 +22,8 @@ struct Parameter {
                                                           Deadline deadline);
 
 struct PutParameter {
-  std::string name;
-  std::string value;  // 4 KiB in the tier Standard, 8 KiB in Advanced
+  std::string name = {};
+  std::string value = {};  // 4 KiB in the tier Standard, 8 KiB in Advanced
   std::string type = "String";
   std::string tier = "Intelligent-Tiering";  // Advanced only where the value needs it
   bool overwrite = true;

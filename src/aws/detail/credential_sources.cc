@@ -50,9 +50,10 @@ constexpr std::size_t kMaxAnswer = 64 << 10;
     }
     redact(failure, {&secret});
     if (!failure.is_retryable || tries == kTries) co_return std::unexpected(std::move(failure));
-    const Duration pause(static_cast<Duration::rep>(context.random() % 500'000'000U) *
-                         tries);  // 0.5 s, then 1 s
-    const Deadline resume = Deadline::at(context.loop.now() + pause);
+    // Up to 0.5 s, then up to 1 s.
+    const Duration pause(static_cast<Duration::rep>(context.random() % 500'000'000U) * tries);
+    const Deadline resume = context.loop.after(pause);
+    if (resume.is_never()) continue;  // a pause of zero is none
     const net::Wait::End end = co_await net::sleep_until(context.loop, resume);
     if (end == net::Wait::End::kStopped) co_return std::unexpected(std::move(failure));
   }

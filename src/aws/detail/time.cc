@@ -1,6 +1,6 @@
 #include "aws/detail/time.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 namespace ebbgate::aws::detail {
 namespace {
@@ -39,6 +39,11 @@ struct Civil {
   if (civil.hour > 23 || civil.minute > 59 || civil.second > 60) return std::nullopt;
   return sys_days(date) + std::chrono::hours(civil.hour) + std::chrono::minutes(civil.minute) +
          seconds(civil.second);
+}
+
+[[nodiscard]] std::string digits(long long number, std::size_t width) {
+  const std::string text = std::to_string(number);
+  return std::string(width - std::min(width, text.size()), '0') + text;
 }
 
 // Reads what has a fixed form, from the left.
@@ -87,15 +92,15 @@ class Reader {
 }  // namespace
 
 std::string basic_iso8601(WallTime when) {
-  const Civil c = civil_of(when);
-  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", c.year, c.month, c.day, c.hour, c.minute,
-                     c.second);
+  std::string text = iso8601(when);
+  std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+  return text;
 }
 
 std::string iso8601(WallTime when) {
   const Civil c = civil_of(when);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, c.hour,
-                     c.minute, c.second);
+  return digits(c.year, 4) + "-" + digits(c.month, 2) + "-" + digits(c.day, 2) + "T" +
+         digits(c.hour, 2) + ":" + digits(c.minute, 2) + ":" + digits(c.second, 2) + "Z";
 }
 
 std::optional<WallTime> parse_iso8601(std::string_view text) {
