@@ -23,6 +23,9 @@ _NAMES = {
 # What is lost, or still needed by others, when a stack goes or a resource is made anew.
 _KEPT = {"AWS::EC2::EIP", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket",
          "AWS::SecretsManager::Secret", "AWS::SSM::Parameter"}
+# Types that learned of tags so lately that not every region and tool knows.
+_UNTAGGED = {"AWS::CloudWatch::Dashboard", "AWS::EC2::LaunchTemplate",
+             "AWS::ElasticLoadBalancingV2::Listener"}
 _LIMIT = 51200  # octets of a template in a call
 
 
@@ -130,7 +133,7 @@ def tags_everywhere(template):
     for name, resource in template.resources.items():
         known = RESOURCES.get(resource.get("Type"), {}).get("properties", {})
         if "Tags" in known and "Tags" not in (resource.get("Properties") or Map()) \
-                and resource["Type"] != "AWS::EC2::LaunchTemplate":
+                and resource["Type"] not in _UNTAGGED:
             yield line_of(resource), f"{name} has no tags", "Tags, at least Name with the stack's"
 
 
