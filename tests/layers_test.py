@@ -28,7 +28,8 @@ _PLAIN = {
     "kube": "base http https net tls policy identity observe",
     "aws": "base http https net tls policy identity observe",
     "source": "base config policy net https aws kube",
-    "alert": "base observe https aws",
+    "fleet": "base net https observe aws",
+    "alert": "base policy net observe https aws",
     "deploy": "base config policy aws kube",
     "rehearsal": "base config",
 }
