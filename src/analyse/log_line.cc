@@ -95,8 +95,8 @@ Ending ending_of(std::string_view verdict, std::string_view reason) {
     case Reason::kIdleTimeout:
       return Ending::kPassed;
     default:
-      return *known >= Reason::kNotAllowed && *known <= Reason::kNoPolicy ? Ending::kDenied
-                                                                          : Ending::kOther;
+      return *known >= Reason::kNotAllowed && *known <= Reason::kPolicyTooOld ? Ending::kDenied
+                                                                              : Ending::kOther;
   }
 }
 

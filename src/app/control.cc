@@ -88,7 +88,7 @@ void Control::serve_signal(int signal) {
       break;
     case SIGHUP:
       tell_service_manager("RELOADING=1\nMONOTONIC_USEC=" + microseconds(loop_->now()));
-      policies_->reload();
+      policies_->refresh();
       break;
     case SIGUSR1:
       log_->reopen();

@@ -18,6 +18,7 @@
 #include "app/test_command.h"
 #include "app/unused_command.h"
 #include "app/version.h"
+#include "tls/client_context.h"
 
 namespace {
 
@@ -74,6 +75,7 @@ int run(std::span<const char* const> words) {
 
 int main(int argc, char** argv) {
   try {
+    ebbgate::tls::initialise();
     const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
     return run(words.subspan(words.empty() ? 0 : 1));
   } catch (const std::exception& failure) {

@@ -10,6 +10,7 @@
 
 #include "app/diagnostics.h"
 #include "app/options.h"
+#include "app/policy_sources.h"
 
 namespace ebbgate::app {
 namespace {
@@ -26,7 +27,8 @@ config::LoadedPolicy failed(std::string_view why) {
 }  // namespace
 
 bool names_a_policy(const config::Settings& settings) {
-  return settings.allow.has_value() || !settings.allow_files.empty() || !settings.policies.empty();
+  return settings.allow.has_value() || !settings.allow_files.empty() ||
+         !settings.policies.empty() || !settings.policy_sources.empty();
 }
 
 PolicyLoader::PolicyLoader(net::Loop& loop, const config::Settings& settings, const Clock& clock,
@@ -44,8 +46,16 @@ PolicyLoader::~PolicyLoader() {
   if (thread_.joinable()) thread_.join();
 }
 
+std::vector<config::PolicyText> PolicyLoader::texts() const {
+  return sources_ == nullptr ? std::vector<config::PolicyText>() : sources_->texts().texts;
+}
+
+bool PolicyLoader::is_waiting() const {
+  return sources_ != nullptr && !sources_->texts().missing.empty();
+}
+
 bool PolicyLoader::load() {
-  return publish(config::load_policy(*settings_, seed_));
+  return publish(config::load_policy(*settings_, seed_, {}, texts()));
 }
 
 void PolicyLoader::reload() {
@@ -62,23 +72,29 @@ void PolicyLoader::reload() {
   }
 }
 
+void PolicyLoader::refresh() {
+  if (sources_ != nullptr) sources_->ask_soon();
+  reload();
+}
+
 void PolicyLoader::start_loading() {
-  thread_ = std::thread([this, retired = std::move(retired_), last = in_force_]() mutable {
-    ::pthread_setname_np(::pthread_self(), "policy");
-    retired.clear();  // here, where the time it takes delays nobody
-    try {
-      loaded_ = config::load_policy(*settings_, seed_, last);
-    } catch (...) {  // no memory, as a rule
-      failure_ = std::current_exception();
-    }
-    for (;;) {
-      try {
-        return loop_->post([this] { end_loading(); });
-      } catch (const std::bad_alloc&) {
-        std::this_thread::sleep_for(kNoMemoryPause);
-      }
-    }
-  });
+  thread_ = std::thread(
+      [this, retired = std::move(retired_), last = in_force_, texts = texts()]() mutable {
+        ::pthread_setname_np(::pthread_self(), "policy");
+        retired.clear();  // here, where the time it takes delays nobody
+        try {
+          loaded_ = config::load_policy(*settings_, seed_, last, texts);
+        } catch (...) {  // no memory, as a rule
+          failure_ = std::current_exception();
+        }
+        for (;;) {
+          try {
+            return loop_->post([this] { end_loading(); });
+          } catch (const std::bad_alloc&) {
+            std::this_thread::sleep_for(kNoMemoryPause);
+          }
+        }
+      });
   is_loading_ = true;
   retired_.clear();
 }
@@ -101,6 +117,12 @@ bool PolicyLoader::publish(config::LoadedPolicy loaded) {
 }
 
 bool PolicyLoader::take_over(config::LoadedPolicy loaded) {
+  if (loaded.policy != nullptr && is_waiting()) {
+    for (const std::string& name : sources_->texts().missing) {
+      say("no policy is in force before " + name + " has given its part");
+    }
+    return true;
+  }
   for (const config::Problem& problem : std::exchange(loaded.problems, {})) {
     say(policy::str(problem));
   }
@@ -124,19 +146,32 @@ bool PolicyLoader::take_over(config::LoadedPolicy loaded) {
 }
 
 void PolicyLoader::put_in_force(config::LoadedPolicy loaded) {
-  retired_.push_back(published_->get().first);
   in_force_ = std::move(loaded);
+  publish_snapshot();
   const std::size_t entries = in_force_.policy->pattern_count();
-  published_->publish(std::make_shared<const proxy::Snapshot>(
-      proxy::Snapshot{.policy = in_force_.policy,
-                      .guard = policy::AddressGuard(guard_settings(*settings_, listeners_)),
-                      .version = in_force_.version}));
-  metrics_->generation.set(static_cast<std::int64_t>(published_->generation()));
   metrics_->entries.set(static_cast<std::int64_t>(entries));
   metrics_->loaded_at.set(
       std::chrono::duration_cast<std::chrono::seconds>(clock_->wall().time_since_epoch()).count());
   say("policy " + in_force_.version + " is in force: " + std::to_string(entries) +
       (entries == 1 ? " entry" : " entries"));
+}
+
+void PolicyLoader::publish_snapshot() {
+  retired_.push_back(published_->get().first);
+  is_too_old_ = sources_ != nullptr && sources_->is_too_old();
+  published_->publish(std::make_shared<const proxy::Snapshot>(
+      proxy::Snapshot{.policy = in_force_.policy,
+                      .guard = policy::AddressGuard(guard_settings(*settings_, listeners_)),
+                      .version = in_force_.version,
+                      .is_too_old = is_too_old_}));
+  metrics_->generation.set(static_cast<std::int64_t>(published_->generation()));
+}
+
+void PolicyLoader::follow_age() {
+  if (in_force_.policy == nullptr || sources_->is_too_old() == is_too_old_) return;
+  publish_snapshot();
+  say(is_too_old_ ? "the policy is older than --policy-max-age: every request is refused"
+                  : "the policy is confirmed again: requests are judged by it");
 }
 
 }  // namespace ebbgate::app

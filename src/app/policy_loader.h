@@ -20,6 +20,8 @@ namespace ebbgate::app {
 // Whether the settings name any policy: without one the gateway denies everything and is not ready.
 [[nodiscard]] bool names_a_policy(const config::Settings& settings);
 
+class PolicySources;
+
 class PolicyLoader {
  public:
   // `listeners`: what the process listens on, which no policy can allow. `seed`: for the matcher's
@@ -33,19 +35,30 @@ class PolicyLoader {
   PolicyLoader& operator=(const PolicyLoader&) = delete;
 
   void set_listeners(std::vector<Endpoint> listeners) { listeners_ = std::move(listeners); }
+  // What they give is part of the policy; they outlive the loader.
+  void set_sources(PolicySources& sources) { sources_ = &sources; }
 
   // Loads now, on this thread. False: it is invalid; its problems were said, nothing was published.
+  // Nothing is published either, and that is no error, while a source never gave its part: it may
+  // deny what the others allow.
   bool load();
   // Loads soon. Each file that is invalid stays as it was when it was last valid; where one never
   // was, all stays. Asked again meanwhile, it loads once more afterwards.
   void reload();
+  // The same, and asks the sources now.
+  void refresh();
+  // Refuses everything, or no longer, as the sources say.
+  void follow_age();
 
  private:
   void start_loading();
   void end_loading();
+  [[nodiscard]] std::vector<config::PolicyText> texts() const;
+  [[nodiscard]] bool is_waiting() const;
   bool publish(config::LoadedPolicy loaded);
   bool take_over(config::LoadedPolicy loaded);
   void put_in_force(config::LoadedPolicy loaded);
+  void publish_snapshot();
 
   net::Loop* loop_;
   const config::Settings* settings_;
@@ -54,9 +67,11 @@ class PolicyLoader {
   observe::PolicyMetrics* metrics_;
   std::uint64_t seed_;
   std::function<void(bool is_valid)> on_loaded_;
+  PolicySources* sources_ = nullptr;
   std::vector<Endpoint> listeners_;
   // The one before: kept until the next, so that no worker has to take it apart.
   std::vector<proxy::SnapshotPtr> retired_;
+  bool is_too_old_ = false;
   config::LoadedPolicy in_force_;  // what the next loading keeps of it where a file is invalid
   std::thread thread_;
   // What the thread came to; its own until it has posted.

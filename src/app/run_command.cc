@@ -21,7 +21,9 @@
 #include "app/exit_code.h"
 #include "app/explanation.h"
 #include "app/options.h"
+#include "app/outbound.h"
 #include "app/policy_loader.h"
+#include "app/policy_sources.h"
 #include "app/service_manager.h"
 #include "app/upgrade.h"
 #include "app/version.h"
@@ -124,10 +126,25 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   const auto loop = value_or_throw(net::Loop::make());
   proxy::PublishedSnapshot published;
   Control* control_pointer = nullptr;
+  std::function<void()> when_there_is_a_policy;
   PolicyLoader policies(*loop, settings, clock, published, metrics.policy(), random_bits(),
                         [&](bool is_valid) {
                           if (control_pointer != nullptr) control_pointer->policy_loaded(is_valid);
+                          if (published.generation() > 0 && when_there_is_a_policy) {
+                            std::exchange(when_there_is_a_policy, nullptr)();
+                          }
                         });
+  std::unique_ptr<Outbound> outbound;
+  std::unique_ptr<PolicySources> sources;
+  if (!settings.policy_sources.empty()) {
+    outbound = value_or_throw(Outbound::make(*loop, settings, clock));
+    sources = value_or_throw(PolicySources::make(*loop, settings, clock, *outbound, [&policies] {
+      policies.follow_age();
+      policies.reload();
+    }));
+    sources->load_caches();
+    policies.set_sources(*sources);
+  }
 
   std::vector<proxy::ListeningSockets> listen;
   for (const Endpoint& at : settings.listen) {
@@ -169,7 +186,8 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
         metrics.policy().entries_expiring.set(static_cast<std::int64_t>(ending.expiring));
         metrics.policy().entries_expired.set(static_cast<std::int64_t>(ending.expired));
       }
-      return metrics.exposition(exposition, observe::read_process_stats());
+      return metrics.exposition(exposition, observe::read_process_stats(),
+                                sources ? sources->status() : std::vector<observe::SourceStatus>());
     };
     made.explain = explain;
     return made;
@@ -212,11 +230,20 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
         value_or_throw(source::FileWatch::start(*loop, paths, [&policies] { policies.reload(); }));
   }
   const PidFile pid_file(settings.pid_file);
-  gateway->start();
-  say(ready_line(gateway->listening(), admin_at, health_at));
-  close_unused(inheritance);
-  tell_predecessor(inheritance);
-  tell_service_manager("READY=1\nMAINPID=" + std::to_string(::getpid()));
+  const auto begin_serving = [&] {
+    gateway->start();
+    say(ready_line(gateway->listening(), admin_at, health_at));
+    close_unused(inheritance);
+    tell_predecessor(inheritance);
+    tell_service_manager("READY=1\nMAINPID=" + std::to_string(::getpid()));
+  };
+  // A successor that knows no policy would refuse what its predecessor lets pass.
+  if (inheritance.is_there() && sources && published.generation() == 0) {
+    when_there_is_a_policy = begin_serving;
+  } else {
+    begin_serving();
+  }
+  if (sources) sources->start();
   loop->run();
 
   // While the workers, which have ended, are still there: the log's writer tells them of room.

@@ -84,7 +84,7 @@ class PolicyLoader {
     }
     warn_of_equal_names();
     if (is_invalid_) return std::move(out_);
-    if (documents_.empty() && !settings.report_only) {
+    if (documents_.empty() && !settings.report_only && settings.policy_sources.empty()) {
       out_.problems.push_back({.severity = policy::Severity::kWarning,
                                .file = {},
                                .message = "nothing is allowed",

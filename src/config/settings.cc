@@ -47,7 +47,9 @@ class Loader {
     settle_clients();
     check_proxy_protocol();
     check_listeners();
-    check_ca_file();
+    check_file("ca-file", out_.settings.ca_file, "name a file of PEM certificates");
+    check_file("policy-key", out_.settings.policy_key, "name a file with a public key in PEM");
+    check_sources();
     for (const Cidr& cidr : out_.settings.allow_private) {
       warn("allow-private", cidr.str() + " is open to every entry",
            "name it in the `addresses` of the entries that need it");
@@ -266,12 +268,28 @@ class Loader {
     if (settings.health) take("health", *settings.health);
   }
 
-  void check_ca_file() {
-    const std::string& file = out_.settings.ca_file;
+  void check_file(std::string_view name, const std::string& file, std::string fix) {
     if (file.empty()) return;
     if (const auto text = (*read_)(file); !text) {
-      fail("ca-file", detail::quoted(file) + ": " + text.error(),
-           "name a file of PEM certificates");
+      fail(name, detail::quoted(file) + ": " + text.error(), std::move(fix));
+    }
+  }
+
+  void check_sources() {
+    const std::vector<SourceUrl>& sources = out_.settings.policy_sources;
+    for (std::size_t i = 1; i < sources.size(); ++i) {
+      const auto before = sources.begin() + static_cast<std::ptrdiff_t>(i);
+      if (std::find(sources.begin(), before, *before) != before) {
+        fail("policy-source", sources[i].text + " is given twice", "name each source once");
+      }
+    }
+    if (!sources.empty()) return;
+    for (const std::string_view name :
+         {"policy-interval", "policy-max-age", "policy-key", "allow-rollback"}) {
+      if (given_.contains(name)) {
+        warn(name, "it is about sources, and there is none",
+             "add --policy-source, or leave it out");
+      }
     }
   }
 

@@ -17,6 +17,7 @@
 #include "base/ip.h"
 #include "config/arguments.h"
 #include "config/problem.h"
+#include "config/source_url.h"
 #include "policy/document.h"
 
 namespace ebbgate::config {
@@ -40,6 +41,12 @@ struct Settings {
   std::vector<std::string> allow_files;
   std::vector<policy::PortRange> allow_ports = {{80, 80}, {443, 443}};
   std::vector<std::string> policies;  // files and directories
+  std::vector<SourceUrl> policy_sources;
+  std::optional<Duration> policy_interval;  // nothing: what suits the kind of the source
+  std::string policy_cache = "/var/lib/ebbgate/policy";
+  Duration policy_max_age = Duration::zero();  // 0: none
+  std::string policy_key;                      // a file; empty: signatures are not looked at
+  bool allow_rollback = false;
   OnPolicyChange on_policy_change = OnPolicyChange::kKeep;
   bool report_only = false;
   policy::SniRule sni = policy::SniRule::kRequire;

@@ -171,6 +171,32 @@ void write_process(ExpositionWriter& out, const ProcessStats& process) {
   gauge("process_max_fds", "Open file descriptors that the process may have.", process.max_fds);
 }
 
+void write_sources(ExpositionWriter& out, std::span<const SourceStatus> sources) {
+  const auto each = [&](auto value) {
+    for (const SourceStatus& source : sources) {
+      out.sample({{"source", source.name}}, value(source));
+    }
+  };
+  out.gauge("ebbgate_policy_source_info", "1; the labels tell which policy a source gave last.");
+  for (const SourceStatus& source : sources) {
+    out.sample({{"source", source.name}, {"version", source.version}}, std::uint64_t{1});
+  }
+  out.gauge("ebbgate_policy_source_age_seconds",
+            "Time since the source was known to hold the policy in force.");
+  for (const SourceStatus& source : sources) {
+    if (!source.age) continue;
+    out.sample({{"source", source.name}}, std::chrono::duration<double>(*source.age).count());
+  }
+  out.gauge("ebbgate_policy_source_failures_in_row", "Attempts that failed since one succeeded.");
+  each([](const SourceStatus& source) { return source.failures_in_row; });
+  out.counter("ebbgate_policy_source_fetches", "Attempts to ask the source.");
+  each([](const SourceStatus& source) { return source.fetches; });
+  out.counter("ebbgate_policy_source_errors", "Attempts that failed, refused policies among them.");
+  each([](const SourceStatus& source) { return source.errors; });
+  out.counter("ebbgate_policy_source_accepted", "Policies of the source that came into force.");
+  each([](const SourceStatus& source) { return source.accepted; });
+}
+
 }  // namespace
 
 std::string_view content_type(Exposition exposition) {
@@ -197,7 +223,8 @@ Metrics::Totals Metrics::totals() const {
   return sum;
 }
 
-std::string Metrics::exposition(Exposition exposition, const ProcessStats& process) const {
+std::string Metrics::exposition(Exposition exposition, const ProcessStats& process,
+                                std::span<const SourceStatus> sources) const {
   ExpositionWriter out(exposition);
   out.gauge("ebbgate_build_info", "1; the labels tell what is running.");
   out.sample({{"version", build_.version}, {"revision", build_.revision}}, std::uint64_t{1});
@@ -242,6 +269,8 @@ std::string Metrics::exposition(Exposition exposition, const ProcessStats& proce
   out.counter("ebbgate_policy_reloads", "Loadings of a policy, by result.");
   out.sample({{"result", "success"}}, policy_.reloads_succeeded.value());
   out.sample({{"result", "failure"}}, policy_.reloads_failed.value());
+
+  if (!sources.empty()) write_sources(out, sources);
 
   // Read in this order, the queue is never shown to hold less than nothing.
   const std::uint64_t written = log_.written_bytes.value();

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -173,6 +174,17 @@ struct alignas(64) FleetMetrics {
   Counter spool_dropped_others;
 };
 
+// A source of policies at the moment of a scrape.
+struct SourceStatus {
+  std::string name;                   // its URL
+  std::string version;                // of the policy that it gave, as it calls it
+  std::optional<Duration> age;        // since it was last confirmed; nothing: it never gave one
+  std::uint64_t failures_in_row = 0;  // attempts
+  std::uint64_t fetches = 0;          // attempts
+  std::uint64_t errors = 0;           // of these
+  std::uint64_t accepted = 0;         // policies that came into force
+};
+
 enum class Exposition : std::uint8_t { kPrometheus, kOpenMetrics };
 
 // The content type of each (Prometheus exposition formats 0.0.4, OpenMetrics 1.0.0).
@@ -198,7 +210,8 @@ class Metrics {
   [[nodiscard]] Totals totals() const;
 
   // Everything as text, the workers added up. Any thread.
-  [[nodiscard]] std::string exposition(Exposition exposition, const ProcessStats& process) const;
+  [[nodiscard]] std::string exposition(Exposition exposition, const ProcessStats& process,
+                                       std::span<const SourceStatus> sources = {}) const;
 
  private:
   BuildInfo build_;

@@ -154,6 +154,10 @@ Result<void> decide(Exchange& exchange, const http::RequestHead& head) {
   if (exchange.snapshot == nullptr) {
     return fail(Reason::kNoPolicy, Side::kSelf, "no policy was loaded yet");
   }
+  if (exchange.snapshot->is_too_old) {
+    return fail(Reason::kPolicyTooOld, Side::kSelf,
+                "the policy is older than --policy-max-age allows");
+  }
   const policy::Policy& policy = *exchange.snapshot->policy;
   const policy::Subject& subject = exchange.client.subject;
   const policy::Request request = request_of(exchange, head);

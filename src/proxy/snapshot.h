@@ -14,6 +14,7 @@ struct Snapshot {
   std::shared_ptr<const policy::Policy> policy;  // never null
   policy::AddressGuard guard;
   std::string version;  // of the sources it was made from, as events show it
+  bool is_too_old = false;  // nothing may be let pass by it any more
 };
 
 using PublishedSnapshot = Published<Snapshot>;

@@ -102,6 +102,12 @@ Parsed<std::size_t> head_size(std::string_view text) {
   return size;
 }
 
+Parsed<SourceUrl> parse_source(std::string_view text) {
+  auto url = parse_source_url(text);
+  if (url) return std::move(*url);
+  return std::unexpected(Fault{std::move(url.error().message), std::move(url.error().fix)});
+}
+
 // A listener that may be off.
 Parsed<std::optional<Endpoint>> listener_or_off(std::string_view text) {
   if (text == "off") return std::optional<Endpoint>();
@@ -203,6 +209,26 @@ constexpr std::array kSettings = std::to_array<Setting>({
     {"Policy", "policy", "FILE|DIR", kList, "none",
      "EgressPolicy documents in YAML; of a directory, its files *.yaml, *.yml and *.list.",
      list<&S::policies, parse_text>},
+    {"Policy", "policy-source", "URL", kList, "none",
+     "A policy kept elsewhere, asked for again and again: https://host/path, ssm:///parameter, "
+     "s3://bucket/key or secretsmanager://name.",
+     list<&S::policy_sources, parse_source>},
+    {"Policy", "policy-interval", "DURATION", kOnce,
+     "5s for ssm, 10s for https and s3, 30s for secretsmanager",
+     "How often sources are asked; after errors, up to a minute.",
+     one<&S::policy_interval, parse_some_duration>},
+    {"Policy", "policy-cache", "DIR", kOnce, "/var/lib/ebbgate/policy",
+     "Where the last good policy of each source is kept, for the next start.",
+     one<&S::policy_cache, parse_text>},
+    {"Policy", "policy-max-age", "DURATION", kOnce, "0",
+     "How long a source may go unconfirmed before everything is refused; 0 for ever.",
+     one<&S::policy_max_age, parse_duration>},
+    {"Policy", "policy-key", "FILE", kOnce, "none",
+     "An Ed25519 public key in PEM: a source's policy counts only with its signature.",
+     one<&S::policy_key, parse_text>},
+    {"Policy", "allow-rollback", "", kOnce, "false",
+     "Take a source's policy that is older than the one in force.",
+     one<&S::allow_rollback, parse_switch>},
     {"Policy", "on-policy-change", "keep|drain|cut", kOnce, "keep",
      "What becomes of open tunnels that a new policy would refuse; drain gives them 30 s.",
      one<&S::on_policy_change, on_policy_change>},
@@ -324,10 +350,6 @@ constexpr std::array kLater = std::to_array<LaterSetting>({
     {"crl", FlagValue::kRequired, "TLS between client and gateway"},
     {"listen-socks", FlagValue::kRequired, "SOCKS"},
     {"users", FlagValue::kRequired, "users with passwords"},
-    {"policy-source", FlagValue::kRequired, "policies from remote sources"},
-    {"policy-max-age", FlagValue::kRequired, "policies from remote sources"},
-    {"policy-key", FlagValue::kRequired, "policies from remote sources"},
-    {"allow-rollback", FlagValue::kNone, "policies from remote sources"},
     {"kube", FlagValue::kNone, "Kubernetes"},
 });
 
