@@ -1,0 +1,135 @@
+// `ebbgate eks verify`, the checklist; and `ebbgate eks token`, which kubectl calls.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "analyse/time_text.h"
+#include "app/eks_job.h"
+#include "app/exit_code.h"
+#include "app/own_flags.h"
+#include "base/escape.h"
+#include "deploy/facts.h"
+#include "deploy/manifests.h"
+#include "deploy/probe.h"
+#include "deploy/verify.h"
+
+namespace ebbgate::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Checks = aws::Outcome<std::vector<deploy::Check>>;
+
+net::Task<Checks> run_checks(AwsSession& session, const EksJob& job, deploy::Probe& probe,
+                             deploy::VerifyOptions options) {
+  deploy::Facts facts;
+  const Deadline deadline = session.loop().after(std::chrono::minutes(2));
+  auto stacks = co_await deploy::learn_stacks(session.client(), job.plan, facts, deadline);
+  if (!stacks) co_return std::unexpected(std::move(stacks.error()));
+  co_return co_await deploy::verify(session.client(), probe, job.settings, job.plan,
+                                    std::move(facts), std::move(options));
+}
+
+void print(const deploy::Check& check) {
+  std::printf("%-14s  %s: %s\n", std::string(deploy::word(check.finding)).c_str(),
+              check.name.c_str(), check.proof.c_str());
+  if (!check.detail.empty())
+    std::printf("                %s\n", escaped_prose(check.detail).c_str());
+  if (!check.next.empty())
+    std::printf("                next: %s\n", escaped_prose(check.next).c_str());
+  (void)std::fflush(stdout);
+}
+
+deploy::VerifyOptions verify_options(const EksJob& job) {
+  deploy::VerifyOptions options;
+  const EksOptions& given = job.options;
+  options.allowed = given.allowed;
+  if (!given.refused.empty()) options.refused = given.refused;
+  if (!given.echo.empty()) options.echo = given.echo;
+  options.skip = given.skip;
+  options.kubeconfig = given.kubeconfig;
+  if (options.kubeconfig.empty()) {
+    const auto path = std::filesystem::path(output_folder(job)) / "kubeconfig";
+    std::error_code error;
+    if (std::filesystem::exists(path, error)) options.kubeconfig = path.string();
+  }
+  options.wait = given.wait;
+  options.poll = given.poll;
+  if (!given.json) options.tell = print;
+  return options;
+}
+
+Json to_json(const EksJob& job, const std::vector<deploy::Check>& checks) {
+  Json all = Json::array();
+  for (const deploy::Check& each : checks) {
+    Json check{{"name", each.name},
+               {"proof", each.proof},
+               {"finding", deploy::word(each.finding)},
+               {"detail", each.detail}};
+    if (!each.next.empty()) check["next"] = each.next;
+    all.push_back(std::move(check));
+  }
+  return {{"cluster", job.plan.cluster},
+          {"region", job.plan.region},
+          {"failed", deploy::has_failed(checks)},
+          {"checks", std::move(all)}};
+}
+
+}  // namespace
+
+int verify_eks(const EksJob& job) {
+  for (const std::string& each : job.options.skip) {
+    const auto& known = deploy::check_names();
+    if (std::ranges::find(known, each) != known.end()) continue;
+    std::string names;
+    for (const std::string& name : known) names += " " + name;
+    say("--skip: there is no check \"" + each + "\"; there are" + names);
+    return kUsage;
+  }
+  if (!job.options.echo.empty() && !job.options.echo.starts_with("http://")) {
+    say("--echo: write an http:// URL");
+    return kUsage;
+  }
+  auto session = AwsSession::make(session_options(job.options, job.plan.region));
+  if (!session) {
+    say(session.error().detail);
+    return kFailed;
+  }
+  deploy::NetworkProbe probe((*session)->loop(), (*session)->resolver());
+  const Checks checks = (*session)->run(run_checks(**session, job, probe, verify_options(job)));
+  if (!checks) {
+    say(checks.error().describe("cloudformation DescribeStacks"));
+    say_next(deploy::next_step(checks.error()));
+    return kFailed;
+  }
+  if (job.options.json) {
+    const Json out = to_json(job, *checks);
+    std::puts(out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  }
+  return deploy::has_failed(*checks) ? kFailed : kFine;
+}
+
+int print_eks_token(const EksOptions& options) {
+  if (options.cluster.empty()) {
+    say("token: name the cluster by --cluster");
+    return kUsage;
+  }
+  auto session = AwsSession::make(session_options(options, options.region));
+  if (!session) {
+    say(session.error().detail);
+    return kFailed;
+  }
+  const auto token = (*session)->run(aws::sts::eks_token((*session)->client(), options.cluster));
+  if (!token) {
+    say(token.error().describe("token"));
+    say_next(deploy::next_step(token.error()));
+    return kFailed;
+  }
+  const std::int64_t expiration = milliseconds_of(token->expiration);
+  std::fputs(deploy::exec_credential(token->token.reveal(), analyse::rfc3339(expiration)).c_str(),
+             stdout);
+  return kFine;
+}
+
+}  // namespace ebbgate::app
