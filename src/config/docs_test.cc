@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/reason.h"
+#include "config/crd.h"
 #include "config/detail/setting_table.h"
 #include "config/document_yaml.h"
 #include "config/settings.h"
@@ -91,6 +92,16 @@ TEST(ReasonsPage, TellsTheStatusAndWhetherReportModeRelaxesIt) {
 TEST(SchemaPage, IsWhatTheParserIsDescribedBy) {
   EXPECT_EQ(page("schema/egresspolicy.json"), json_schema())
       << "write what `ebbgate check --schema` prints to docs/schema/egresspolicy.json";
+}
+
+TEST(ResourceDefinitions, AreWhatTheParserIsDescribedBy) {
+  const std::string folder = std::string(EBBGATE_SOURCE_DIR) + "/deploy/kubernetes/base/crds/";
+  for (const auto& [scope, name] :
+       {std::pair(ResourceScope::kCluster, "clusteregresspolicies.yaml"),
+        std::pair(ResourceScope::kNamespaced, "egresspolicies.yaml")}) {
+    EXPECT_EQ(read_file(folder + name).value_or(""), custom_resource_definition(scope))
+        << "write what `ebbgate kube manifests --part crds` prints to deploy/kubernetes/base/crds";
+  }
 }
 
 }  // namespace

@@ -102,24 +102,35 @@ void read_pod_labels(Reader& reader, const Value& value, SubjectRule& rule) {
 constexpr std::string_view kUseCidr = "say who is meant by `cidr`";
 
 constexpr std::array kSubjectKeys = std::to_array<Key<SubjectRule>>({
-    {{.name = "cidr", .doc = "The block that holds the client's address."},
+    {{.name = "cidr", .doc = "The block that holds the client's address.", .is_of_cluster = true},
      one<"cidr", &SubjectRule::cidr, parse_cidr>},
-    {{.name = "user", .doc = "The user whose password was given.", .later = kUseCidr},
+    {{.name = "user",
+      .doc = "The user whose password was given.",
+      .is_of_cluster = true,
+      .later = kUseCidr},
      one<"user", &SubjectRule::user, parse_text>},
     {{.name = "certificate",
       .doc = "The subject of the client's TLS certificate, as in CN=ci.",
+      .is_of_cluster = true,
       .later = kUseCidr},
      one<"certificate", &SubjectRule::certificate, parse_text>},
-    {{.name = "namespace", .doc = "The Kubernetes namespace of the pod.", .later = kUseCidr},
+    {{.name = "namespace",
+      .doc = "The Kubernetes namespace of the pod.",
+      .later = kUseCidr,
+      .is_of_pods = true},
      one<"namespace", &SubjectRule::pod_namespace, parse_text>},
     {{.name = "serviceAccount",
-      .doc = "The service account of the pod; needs namespace.",
-      .later = kUseCidr},
+      .doc = "The service account of the pod.",
+      .needs = "namespace",
+      .later = kUseCidr,
+      .is_of_pods = true},
      one<"serviceAccount", &SubjectRule::service_account, parse_text>},
     {{.name = "podLabels",
       .shape = Shape::kLabels,
-      .doc = "Labels that the pod has, all of them; needs namespace.",
-      .later = kUseCidr},
+      .doc = "Labels that the pod has, all of them.",
+      .needs = "namespace",
+      .later = kUseCidr,
+      .is_of_pods = true},
      read_pod_labels},
 });
 
@@ -165,7 +176,8 @@ constexpr Key<Entry> kBundle{{.name = "bundle",
                              read_bundle};
 constexpr Key<Entry> kParameters{{.name = "parameters",
                                   .shape = Shape::kLabels,
-                                  .doc = "What the bundle has to know, such as region."},
+                                  .doc = "What the bundle has to know, such as region.",
+                                  .needs = "bundle"},
                                  read_parameters};
 
 constexpr std::array kAllowKeys = std::to_array<Key<Entry>>({
@@ -174,21 +186,25 @@ constexpr std::array kAllowKeys = std::to_array<Key<Entry>>({
     {{.name = "sni",
       .shape = Shape::kWord,
       .doc = "Whether the TLS server name has to be the name that was asked for.",
-      .words = "require|optional|off"},
+      .words = "require|optional|off",
+      .is_of_cluster = true},
      one<"sni", &Entry::sni, sni>},
     {{.name = "tls",
       .shape = Shape::kWord,
       .doc = "off: the tunnel may hold other things than TLS, and the server may speak first.",
-      .words = "require|off"},
+      .words = "require|off",
+      .is_of_cluster = true},
      one<"tls", &Entry::tls, tls>},
     {{.name = "ech",
       .shape = Shape::kWord,
       .doc = "Whether an Encrypted ClientHello passes.",
-      .words = "allow|deny"},
+      .words = "allow|deny",
+      .is_of_cluster = true},
      one<"ech", &Entry::ech, ech>},
     {{.name = "addresses",
       .shape = Shape::kTexts,
-      .doc = "Special addresses, such as private ones, that the hosts may resolve to."},
+      .doc = "Special addresses, such as private ones, that the hosts may resolve to.",
+      .is_of_cluster = true},
      list<"addresses", &Entry::addresses, parse_cidr>},
     kMethods,
     kPaths,
@@ -200,12 +216,15 @@ constexpr std::array kAllowKeys = std::to_array<Key<Entry>>({
     kParameters,
     {{.name = "egressAddress",
       .doc = "The source address for the connection to the origin.",
+      .is_of_cluster = true,
       .later = "leave it out"}},
     {{.name = "via",
       .doc = "The parent proxy that the connection goes through.",
+      .is_of_cluster = true,
       .later = "leave it out"}},
     {{.name = "intercept",
       .doc = "Whether the gateway ends the TLS and judges what is inside.",
+      .is_of_cluster = true,
       .later = "leave it out"}},
 });
 
@@ -234,10 +253,54 @@ void read_subjects(Reader& reader, const Value& value, Document& document) {
     if (item.members().empty()) {
       reader.error(item.position(), "a subject that asks for nothing would be everyone",
                    "name a cidr, or leave `subjects` out for everyone");
-    } else if ((rule.service_account || !rule.pod_labels.empty()) && !rule.pod_namespace) {
+    } else if ((rule.service_account || !rule.pod_labels.empty()) && !rule.pod_namespace &&
+               !reader.is_namespaced()) {
       reader.error(item.position(), "`serviceAccount` and `podLabels` need `namespace`", "add it");
     }
   }
+}
+
+// A namespace's name (RFC 1123 label), or `*` for all.
+Parsed<std::string> delegate_namespace(std::string_view text) {
+  if (text == "*") return std::string(text);
+  auto name = parse_object_name(text);
+  if (name && (text.size() > 63 || text.contains('.'))) {
+    return std::unexpected(Fault{quoted(text) + " is no name of a namespace",
+                                 "write letters, digits and `-`, or `*` for every namespace"});
+  }
+  return name;
+}
+
+void read_delegated_hosts(Reader& reader, const Value& value, policy::Delegation& delegation) {
+  if (!reader.want_list(value, "`hosts`")) return;
+  for (const Value& item : value.children()) {
+    take<policy::Pattern::parse>(reader, item, "an element of `hosts`", [&](const auto& pattern) {
+      delegation.hosts.add(pattern, item.position());
+    });
+  }
+  delegation.hosts.shrink_to_fit();
+}
+
+constexpr std::array kDelegateKeys = std::to_array<Key<policy::Delegation>>({
+    {{.name = "namespaces",
+      .shape = Shape::kTexts,
+      .doc = "Whose documents may allow it: names of namespaces, or * for every one.",
+      .is_required = true},
+     list<"namespaces", &policy::Delegation::namespaces, delegate_namespace>},
+    {{.name = "hosts",
+      .shape = Shape::kTexts,
+      .doc = "Within which hosts; as in an entry of allow.",
+      .is_required = true},
+     read_delegated_hosts},
+    {{.name = "ports",
+      .shape = Shape::kPorts,
+      .doc = "On which ports of the hosts that name none: 80 and 443 where it is absent."},
+     list<"ports", &policy::Delegation::ports, parse_ports>},
+});
+
+void read_delegate(Reader& reader, const Value& value, Document& document) {
+  document.delegate.emplace().position = value.position();
+  reader.object<policy::Delegation>(value, "`delegate`", kDelegateKeys, *document.delegate);
 }
 
 constexpr std::array kSpecKeys = std::to_array<Key<Document>>({
@@ -250,7 +313,8 @@ constexpr std::array kSpecKeys = std::to_array<Key<Document>>({
     {{.name = "mode",
       .shape = Shape::kWord,
       .doc = "report: decide and record, but let pass.",
-      .words = "enforce|report"},
+      .words = "enforce|report",
+      .is_of_cluster = true},
      one<"mode", &Document::mode, mode>},
     {{.name = "allow",
       .shape = Shape::kObjects,
@@ -263,8 +327,11 @@ constexpr std::array kSpecKeys = std::to_array<Key<Document>>({
       .nested = infos_of<kDenyKeys>},
      read_entries<&Document::deny, kDenyKeys>},
     {{.name = "delegate",
-      .doc = "What the documents of namespaces may allow.",
-      .later = "leave it out"}},
+      .shape = Shape::kObject,
+      .doc = "What the documents of namespaces may allow, in Kubernetes.",
+      .is_of_cluster = true,
+      .nested = infos_of<kDelegateKeys>},
+     read_delegate},
 });
 
 void read_spec(Reader& reader, const Value& value, Document& document) {
@@ -287,16 +354,34 @@ constexpr std::array kMetadataKeys = std::to_array<Key<Document>>({
     {{.name = "annotations", .shape = Shape::kLabels, .doc = "Not looked at."}},
     {{.name = "namespace",
       .doc = "The namespace whose pods the document is for.",
-      .later = "say who is meant in `subjects`"}},
+      .later = "say who is meant in `subjects`",
+      .is_of_pods = true},
+     one<"namespace", &Document::resource_namespace, parse_object_name>},
     {{.name = "uid", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
     {{.name = "generation", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
     {{.name = "resourceVersion", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
     {{.name = "creationTimestamp", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
     {{.name = "managedFields", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
+    {{.name = "generateName", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
+    {{.name = "ownerReferences", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
+    {{.name = "finalizers", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
+    {{.name = "deletionTimestamp", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
+    {{.name = "deletionGracePeriodSeconds",
+      .shape = Shape::kAnything,
+      .doc = "Kept by Kubernetes."}},
+    {{.name = "selfLink", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
 });
 
 void read_metadata(Reader& reader, const Value& value, Document& document) {
   reader.object<Document>(value, "`metadata`", kMetadataKeys, document);
+  if (!reader.reads_resources()) return;
+  if (reader.is_namespaced() && document.resource_namespace.empty()) {
+    reader.error(value.position(), "an EgressPolicy of a cluster has a `namespace`",
+                 "add it, or write ClusterEgressPolicy");
+  } else if (!reader.is_namespaced() && !document.resource_namespace.empty()) {
+    reader.error(value.position(), "a ClusterEgressPolicy has no `namespace`",
+                 "leave it out, or write EgressPolicy");
+  }
 }
 
 // Both are checked before anything else of the document.
@@ -326,7 +411,8 @@ constexpr std::array kDocumentKeys = std::to_array<Key<Document>>({
     {{.name = "status", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
 });
 
-// Whether the document says that it is one of ours: if not, its other keys are no mistakes.
+// Whether the document says that it is one of ours: if not, its other keys are no mistakes. Its
+// kind is what the reader goes by from here on.
 bool is_policy(Reader& reader, const Value& root) {
   for (const auto& [key, value] : root.members()) {
     const bool is_version = key.text() == "apiVersion";
@@ -335,7 +421,10 @@ bool is_policy(Reader& reader, const Value& root) {
     const std::string_view text = value.text();
     const bool fits =
         is_version ? text == kApiVersion : text == "EgressPolicy" || text == "ClusterEgressPolicy";
-    if (fits) continue;
+    if (fits) {
+      if (!is_version) reader.set_namespaced(reader.reads_resources() && text == "EgressPolicy");
+      continue;
+    }
     reader.error(value.position(),
                  in_ticks(key.text()) + " is " + quoted(text) + ", which is no policy's",
                  "write " + std::string(is_version ? kApiVersion : "EgressPolicy"));
@@ -350,6 +439,7 @@ void read_document(Reader& reader, const Value& root, std::vector<Document>& doc
                  "give a plain list to --allow-file, or name it *.list");
     return;
   }
+  reader.set_namespaced(false);
   if (!is_policy(reader, root)) return;
   Document& document = documents.emplace_back();
   document.file = reader.file();

@@ -209,8 +209,17 @@ TEST(PolicyYaml, IsRefusedWithThePlaceAndTheFix) {
        "p.yaml:7:7: error: `via` is not in this release; leave it out\n"
        "p.yaml:8:7: error: `egressAddress` is not in this release; leave it out\n"
        "p.yaml:9:7: error: `intercept` is not in this release; leave it out\n"},
-      {"spec:\n  delegate: {namespaces: [ci]}\n  mode: report\n",
-       "p.yaml:5:3: error: `delegate` is not in this release; leave it out\n"},
+      {"spec:\n  delegate: {namespaces: [ci, a.b]}\n",
+       "p.yaml:5:31: error: \"a.b\" is no name of a namespace; write letters, digits and `-`, or "
+       "`*` "
+       "for every namespace\n"
+       "p.yaml:5:13: error: `delegate` has no `hosts`; add it\n"},
+      {"spec:\n  delegate: {namespaces: [], hosts: [a/b], ports: [0]}\n",
+       "p.yaml:5:26: error: `namespaces` is an empty list; leave it out, or fill it\n"
+       "p.yaml:5:38: error: \"a/b\" has a path; write a\n"
+       "p.yaml:5:52: error: \"0\" is not a port or a range of ports; write numbers from 1 to "
+       "65535, as "
+       "in 443 or 8000-8010\n"},
       {"spec:\n  subjects: [{user: ci}, {certificate: CN=ci}]\n  mode: report\n",
        "p.yaml:5:15: error: `user` is not in this release; say who is meant by `cidr`\n"
        "p.yaml:5:27: error: `certificate` is not in this release; say who is meant by `cidr`\n"},
@@ -364,6 +373,125 @@ TEST(PolicyYaml, TakesLaterIdentitiesWhereTheyAreTurnedOn) {
   EXPECT_EQ(
       str(parse_spec("spec:\n  mode: report\n  subjects: [{podLabels: {a: b}}]\n", on).problems),
       "p.yaml:6:14: error: `serviceAccount` and `podLabels` need `namespace`; add it\n");
+}
+
+TEST(PolicyYaml, ReadsWhatIsDelegatedToNamespaces) {
+  const ParsedDocuments parsed = parse_spec(
+      "spec:\n  delegate:\n    namespaces: [shop, \"*\"]\n    hosts: [.example, a.test:443]\n"
+      "    ports: [443, 8000-8010]\n");
+  ASSERT_EQ(str(parsed.problems), "");
+  const policy::Delegation& delegate = parsed.documents.at(0).delegate.value();
+  EXPECT_THAT(delegate.namespaces, ElementsAre("shop", "*"));
+  ASSERT_EQ(delegate.hosts.size(), 2U);
+  EXPECT_EQ(delegate.hosts[1].str(), "a.test:443");
+  EXPECT_EQ(delegate.hosts.position(1), (Position{7, 23}));
+  EXPECT_THAT(delegate.ports,
+              ElementsAre(policy::PortRange{443, 443}, policy::PortRange{8000, 8010}));
+  EXPECT_EQ(delegate.position, (Position{6, 5}));
+}
+
+constexpr DocumentOptions kResources{.are_resources = true};
+
+TEST(PolicyYaml, ReadsAResourceOfANamespace) {
+  const ParsedDocuments parsed = parse(R"(apiVersion: ebbgate.dev/v1alpha1
+kind: EgressPolicy
+metadata:
+  name: web
+  namespace: shop
+  uid: 0c4ba9a5-6d8b-44b4-b9a4-5d3a4e9a7a11
+  resourceVersion: "4711"
+  generation: 2
+  creationTimestamp: "2026-01-01T00:00:00Z"
+  deletionTimestamp: "2026-01-01T00:00:00Z"
+  deletionGracePeriodSeconds: 0
+  finalizers: [example.com/x]
+  ownerReferences: [{kind: Deployment}]
+  selfLink: /x
+  generateName: web-
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: "{}"}
+  managedFields: [{manager: kubectl, fieldsV1: {"f:spec": {}}}]
+spec:
+  subjects:
+    - serviceAccount: builder
+    - podLabels: {app: web}
+    - namespace: shop
+  allow:
+    - {hosts: [a.example], ports: [443], methods: [GET], paths: [/a/], owner: x, reason: x,
+       ticket: x, expires: "2030-01-01T00:00:00Z"}
+    - {bundle: quay}
+  deny: [{hosts: [b.example]}]
+status: {conditions: [], observedGeneration: 1}
+)",
+                                       kResources);
+  ASSERT_EQ(str(parsed.problems), "");
+  const Document& document = parsed.documents.at(0);
+  EXPECT_EQ(document.resource_namespace, "shop");
+  EXPECT_EQ(document.subjects.at(0).service_account, "builder");
+  EXPECT_EQ(document.subjects.at(0).pod_namespace, std::nullopt) << "binding it is for delegation";
+}
+
+TEST(PolicyYaml, ReadsAResourceOfTheCluster) {
+  const ParsedDocuments parsed = parse(
+      "apiVersion: ebbgate.dev/v1alpha1\nkind: ClusterEgressPolicy\nmetadata: {name: all}\n"
+      "spec:\n  mode: report\n  subjects: [{cidr: 10.0.0.0/8}, {namespace: ci, podLabels: {a: "
+      "b}}]\n"
+      "  allow: [{hosts: [a.example], sni: off, addresses: [10.9.0.0/24]}]\n"
+      "  delegate: {namespaces: [shop], hosts: [.example]}\n",
+      kResources);
+  EXPECT_EQ(str(parsed.problems), "");
+  EXPECT_EQ(parsed.documents.at(0).resource_namespace, "");
+}
+
+TEST(PolicyYaml, RefusesInANamespaceWhatOnlyTheClusterMaySay) {
+  constexpr std::string_view kNot =
+      " is not for a namespace to say; leave it out, or ask for a "
+      "ClusterEgressPolicy\n";
+  const std::string head =
+      "apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\n"
+      "metadata: {name: p, namespace: shop}\n";
+  const auto refused = [&](const std::string& key, const std::string& spec, int line, int column) {
+    EXPECT_EQ(str(parse(head + spec, kResources).problems),
+              "p.yaml:" + std::to_string(line) + ":" + std::to_string(column) + ": error: `" + key +
+                  "`" + std::string(kNot));
+  };
+  for (const auto& [key, value] :
+       std::initializer_list<std::pair<std::string, std::string>>{{"sni", "off"},
+                                                                  {"tls", "off"},
+                                                                  {"ech", "deny"},
+                                                                  {"via", "http://p:1"},
+                                                                  {"intercept", "true"},
+                                                                  {"egressAddress", "203.0.113.1"},
+                                                                  {"addresses", "[10.0.0.0/8]"}}) {
+    refused(key, "spec:\n  allow:\n    - hosts: [a.example]\n      " + key + ": " + value + "\n", 7,
+            7);
+  }
+  refused("mode", "spec:\n  mode: report\n  deny: [{hosts: [a.example]}]\n", 5, 3);
+  refused("delegate", "spec:\n  delegate: {namespaces: [x], hosts: [y]}\n", 5, 3);
+  for (const std::string key : {"cidr", "user", "certificate"}) {
+    refused(key,
+            "spec:\n  subjects:\n    - " + key + ": 10.0.0.0/8\n  deny: [{hosts: [a.example]}]\n",
+            6, 7);
+  }
+  const std::string cluster =
+      "---\napiVersion: ebbgate.dev/v1alpha1\nkind: ClusterEgressPolicy\n"
+      "metadata: {name: q}\nspec: {mode: report}\n";
+  EXPECT_EQ(str(parse(head + "spec: {deny: [{hosts: [x]}]}\n" + cluster, kResources).problems), "")
+      << "each document by its own kind";
+}
+
+TEST(PolicyYaml, KnowsAResourcesKindByItsNamespace) {
+  constexpr std::string_view kVersion = "apiVersion: ebbgate.dev/v1alpha1\n";
+  constexpr std::string_view kSpec = "spec: {deny: [{hosts: [a.example]}]}\n";
+  const auto says = [&](std::string_view rest) {
+    return str(
+        parse(std::string(kVersion) + std::string(rest) + std::string(kSpec), kResources).problems);
+  };
+  EXPECT_EQ(says("kind: EgressPolicy\nmetadata: {name: p}\n"),
+            "p.yaml:3:11: error: an EgressPolicy of a cluster has a `namespace`; add it, or write "
+            "ClusterEgressPolicy\n");
+  EXPECT_EQ(says("kind: ClusterEgressPolicy\nmetadata: {name: p, namespace: x}\n"),
+            "p.yaml:3:11: error: a ClusterEgressPolicy has no `namespace`; leave it out, or write "
+            "EgressPolicy\n");
 }
 
 TEST(PolicyYaml, ShowsTheFirstHundredProblemsOnly) {

@@ -61,6 +61,7 @@ Json object_of(const std::vector<KeyInfo>& keys) {
   Json properties = Json::object();
   Json required = Json::array();
   Json one_of = Json::array();
+  Json needs = Json::object();
   for (const KeyInfo& key : keys) {
     if (!key.later.empty()) continue;
     Json property = shape_of(key);
@@ -68,6 +69,7 @@ Json object_of(const std::vector<KeyInfo>& keys) {
     properties[std::string(key.name)] = std::move(property);
     if (key.is_required) required.push_back(key.name);
     if (key.is_one_of) one_of.push_back({{"required", {key.name}}});
+    if (!key.needs.empty()) needs[std::string(key.name)] = {key.needs};
   }
   Json out{{"type", "object"}, {"additionalProperties", false}};
   if (!one_of.empty()) {
@@ -76,6 +78,7 @@ Json object_of(const std::vector<KeyInfo>& keys) {
     out["minProperties"] = 1;
   }
   if (!required.empty()) out["required"] = std::move(required);
+  if (!needs.empty()) out["dependentRequired"] = std::move(needs);
   out["properties"] = std::move(properties);
   return out;
 }

@@ -31,10 +31,13 @@ struct KeyInfo {
   std::string_view doc = {};
   std::string_view words = {};  // `require|optional|off`
   bool is_required = false;
-  bool is_one_of = false;  // of the rows that say so, one at least has to be there
+  bool is_one_of = false;       // of the rows that say so, one at least has to be there
+  std::string_view needs = {};  // another key of the same map that has to be there then
+  bool is_of_cluster = false;   // in Kubernetes: no key of a namespaced EgressPolicy
   // Not empty: the key belongs to a later release and is refused, and this is what to do instead.
   // Where the row has a reader, DocumentOptions::later_identities turns it on.
   std::string_view later = {};
+  bool is_of_pods = false;  // DocumentOptions::are_resources turns it on, too
   std::vector<KeyInfo> (*nested)() = nullptr;
 };
 
@@ -64,6 +67,12 @@ class Reader {
       : file_(&file), options_(options) {}
 
   [[nodiscard]] const std::string& file() const { return *file_; }
+  [[nodiscard]] bool reads_resources() const { return options_.are_resources; }
+
+  // Whether what is read next belongs to a resource that has a namespace.
+  void set_namespaced(bool is_namespaced) { is_namespaced_ = is_namespaced; }
+  [[nodiscard]] bool is_namespaced() const { return is_namespaced_; }
+
   [[nodiscard]] std::vector<Problem> take_problems();
 
   void error(policy::Position position, std::string message, std::string fix);
@@ -92,7 +101,7 @@ class Reader {
       found[row] = true;
       const Key<T>& key = keys[row];
       if (is_refused(key.info, key.read != nullptr)) {
-        refuse_later(name, key.info);
+        refuse(name, key.info);
         is_whole = false;
       } else if (key.read != nullptr) {
         key.read(*this, member, out);
@@ -112,16 +121,19 @@ class Reader {
 
  private:
   [[nodiscard]] bool is_refused(const KeyInfo& info, bool has_reader) const {
-    return !info.later.empty() && !(has_reader && options_.later_identities);
+    if (is_namespaced_ && info.is_of_cluster) return true;
+    const bool is_on = options_.later_identities || (options_.are_resources && info.is_of_pods);
+    return !info.later.empty() && !(has_reader && is_on);
   }
   // The index of the key's name; names.size() after an error where there is none.
   std::size_t row_of(const Value& key, std::string_view what,
                      std::span<const std::string_view> names);
-  void refuse_later(const Value& key, const KeyInfo& info);
+  void refuse(const Value& key, const KeyInfo& info);
   void missing(const Value& map, std::string_view what, std::string_view key);
 
   const std::string* file_;
   DocumentOptions options_;
+  bool is_namespaced_ = false;
   std::vector<Problem> problems_;
   std::size_t left_out_ = 0;
 };

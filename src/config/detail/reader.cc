@@ -79,7 +79,12 @@ std::size_t Reader::row_of(const Value& key, std::string_view what,
   return static_cast<std::size_t>(row - names.begin());
 }
 
-void Reader::refuse_later(const Value& key, const KeyInfo& info) {
+void Reader::refuse(const Value& key, const KeyInfo& info) {
+  if (is_namespaced_ && info.is_of_cluster) {
+    error(key.position(), "`" + std::string(info.name) + "` is not for a namespace to say",
+          "leave it out, or ask for a ClusterEgressPolicy");
+    return;
+  }
   error(key.position(), "`" + std::string(info.name) + "` is not in this release",
         std::string(info.later));
 }

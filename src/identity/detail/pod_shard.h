@@ -11,15 +11,18 @@
 
 namespace ebbgate::identity::detail {
 
-// The high bits choose the shard, those below them the slot.
+// The high bits choose the shard, the low ones the slot. std::hash leaves the low ones alike for
+// the addresses of a subnet, so they get their share here.
 [[nodiscard]] inline std::size_t hash_of(const IpAddress& address) {
-  return std::hash<IpAddress>{}(address);
+  const std::size_t hash = std::hash<IpAddress>{}(address);
+  return (hash ^ hash >> 32U) * 0xD6E8FEB86659FD93ULL;
 }
 [[nodiscard]] inline std::size_t shard_of(std::size_t hash) {
   return hash >> 56U;
 }
 
-struct PodSlot {
+// One line of the cache, as most lookups have to fetch theirs.
+struct alignas(64) PodSlot {
   IpAddress address;
   Presence presence = Presence::kUnknown;  // kUnknown: the slot is free
   WallTime until = WallTime::max();        // from then on it is nobody's; of kPod
@@ -51,7 +54,7 @@ class PodShard {
   [[nodiscard]] std::size_t ambiguous() const { return ambiguous_; }
 
  private:
-  [[nodiscard]] std::size_t place_of(std::size_t hash) const { return (hash >> 16U) & mask_; }
+  [[nodiscard]] std::size_t place_of(std::size_t hash) const { return (hash >> 24U) & mask_; }
 
   std::vector<PodSlot> slots_;
   std::size_t mask_;
