@@ -16,6 +16,9 @@ constexpr int kRetryCost = 5;
 // AWS takes signatures that are up to 5 minutes off; a smaller difference is not the cause.
 constexpr Duration kTolerableSkew = std::chrono::minutes(4);
 
+// Of one call: the second takes back what one server of many, whose own clock was wrong, said.
+constexpr int kMaxCorrections = 2;
+
 constexpr std::array<std::string_view, 7> kSkewCodes = {
     "RequestTimeTooSkewed", "RequestExpired",        "RequestInTheFuture",
     "AuthFailure",          "SignatureDoesNotMatch", "InvalidSignatureException",
@@ -129,7 +132,7 @@ bool Client::corrects_clock(const Failure& failure, std::optional<WallTime> date
 }
 
 net::Task<Outcome<https::Response>> Client::send(Call call, Deadline deadline) {
-  bool has_corrected_clock = false;
+  int corrections = 0;
   bool has_new_credentials = false;
   for (int attempts = 1;;) {
     Call copy = call;
@@ -140,8 +143,8 @@ net::Task<Outcome<https::Response>> Client::send(Call call, Deadline deadline) {
     }
     const Failure& failure = last.outcome.error();
     // These two say what is wrong, so that there is nothing to wait for.
-    if (!has_corrected_clock && corrects_clock(failure, last.date)) {
-      has_corrected_clock = true;
+    if (corrections < kMaxCorrections && corrects_clock(failure, last.date)) {
+      ++corrections;
       continue;
     }
     if (!has_new_credentials && is_one_of(failure, kExpiredCodes)) {
