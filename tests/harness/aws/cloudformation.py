@@ -55,7 +55,7 @@ class CloudFormation(Service):
         self.engine = Engine(emulator)
         self.stacks = []  # the newest last; deleted ones stay
         self.keys, self.managed_policies = {}, {}  # KMS key id, policy's ARN -> document
-        self.change_set_seconds, self.page_size = 0.0, 100
+        self.change_set_seconds, self.page_size, self.is_pessimistic = 0.0, 100, False
 
     def close(self):
         self.engine.close()

@@ -28,16 +28,24 @@ class Change:
         return {"Type": "Resource", "ResourceChange": out}
 
 
-def scope_of(stack, template, meanings, unknown=()):
-    """The names of `template` with the stack's present resources; those in `unknown` are known
-    after the change only."""
+# What a change in place may change with it. The service suspects every attribute of a resource that
+# is modified; so does the emulator where `cloudformation.is_pessimistic`.
+VOLATILE = {"LatestVersionNumber", "Value", "LoadBalancerArns"}
+
+
+def scope_of(stack, template, meanings, unknown=(), modified=()):
+    """The names of `template` with the stack's present resources; those in `unknown`, and what may
+    change of those in `modified`, are known after the change only."""
     def ref(name):
         resource = stack.resources.get(name)
         return LATER if resource is None or name in unknown else resource.physical
 
     def attribute(name, key):
         resource = stack.resources.get(name)
-        return LATER if resource is None or name in unknown else resource.attribute(key)
+        if resource is None or name in unknown or name in modified and (
+                key in VOLATILE or stack.emulator.cloudformation.is_pessimistic):
+            return LATER
+        return resource.attribute(key)
     return Scope(stack.emulator, stack, template, meanings, ref, attribute)
 
 
@@ -54,7 +62,7 @@ def compare(stack, template, meanings, tags):
     """The changes that bring the stack to the template, in the order of need."""
     chosen = scope_of(stack, template, meanings)
     names = [name for name in ordered(template, chosen) if chosen.exists(name)]
-    changes, replaced = [], {}
+    changes, replaced, modified = [], {}, set()
     for name in names:
         definition, resource = template.resources[name], stack.resources.get(name)
         if resource is None:
@@ -71,9 +79,10 @@ def compare(stack, template, meanings, tags):
         if resource.type != definition["Type"]:
             raise AwsError("ValidationError", f"Update of resource type is not permitted. The new "
                            f"template modifies resource type of the following resources: [{name}]")
-        change = _modified(stack, template, meanings, tags, name, replaced)
+        change = _modified(stack, template, meanings, tags, name, replaced, modified)
         if change:
             changes.append(change)
+            modified.add(name)
             if change.replaces:
                 replaced[name] = change.replaces
     for name in reversed(list(stack.resources)):
@@ -88,11 +97,11 @@ def _waits(definition, template, name, replaced):
     return bool(template.needs(name) & set(replaced) - {name})
 
 
-def _modified(stack, template, meanings, tags, name, replaced):
+def _modified(stack, template, meanings, tags, name, replaced, modified):
     definition, resource = template.resources[name], stack.resources[name]
     always = TYPES[resource.type].always
     certain = {each for each, how in replaced.items() if how is True}
-    scope = scope_of(stack, template, meanings, set(replaced))
+    scope = scope_of(stack, template, meanings, set(replaced), modified)
     try:
         new = scope.resolve(definition.get("Properties", {}))
     except AwsError:
@@ -109,8 +118,8 @@ def _modified(stack, template, meanings, tags, name, replaced):
         if key in always:
             recreation = "Conditionally" if dynamic and not certain & template.needs(name) else (
                 "Always")
-            change.replaces = True if recreation == "Always" or change.replaces is True else (
-                "Conditional")
+            if change.replaces is not True:
+                change.replaces = True if recreation == "Always" else "Conditional"
         change.scope.add("Tags" if key == "Tags" else "Properties")
         change.details.append({
             "Target": {"Attribute": "Tags" if key == "Tags" else "Properties",

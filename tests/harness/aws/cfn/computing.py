@@ -1,5 +1,6 @@
 """Resource types of IAM, EKS, launch templates and scaling groups."""
 
+import base64
 import json
 
 from ..protocols import AwsError
@@ -210,10 +211,12 @@ def _addon(r):
     if "ConfigurationValues" in p:
         json.loads(p["ConfigurationValues"])
     now = r.emulator.clock.now()
+    r.kept.setdefault("arn", r.emulator.eks.arn(
+        f"addon/{p['ClusterName']}/{p['AddonName']}/{t.guid()}"))
     cluster.addons[p["AddonName"]] = {
         "addonName": p["AddonName"], "clusterName": p["ClusterName"], "status": "ACTIVE",
         "addonVersion": p.get("AddonVersion", "v1.21.1-eksbuild.1"), "health": {"issues": []},
-        "addonArn": r.emulator.eks.arn(f"addon/{p['ClusterName']}/{p['AddonName']}/{t.guid()}"),
+        "addonArn": r.kept["arn"],
         "createdAt": now, "modifiedAt": now, "tags": {},
         "configurationValues": p.get("ConfigurationValues", "")}
 
@@ -257,6 +260,18 @@ def _nodegroup(r):
                      "system:node:{{EC2PrivateDNSName}}")
 
 
+def _change_nodegroup(r, old):
+    told, scaling = cluster_of(r).nodegroups[_nodegroup_name(r)], r.properties.get(
+        "ScalingConfig", {})
+    group = r.emulator.autoscaling.groups[r.kept["group"]]
+    group.least = int(scaling.get("MinSize", group.least))
+    group.most = int(scaling.get("MaxSize", group.most))
+    r.emulator.autoscaling.resize(group, int(scaling.get("DesiredSize", group.desired)))
+    told.update(version=cluster_of(r).told["version"], labels=r.properties.get("Labels", {}),
+                scalingConfig={"minSize": group.least, "maxSize": group.most,
+                               "desiredSize": group.desired})
+
+
 def _drop_nodegroup(r):
     cluster = r.emulator.eks.clusters.get(r.properties["ClusterName"])
     if cluster:
@@ -282,11 +297,19 @@ def _template(r, specification):
     return versions[int(wanted) - 1]
 
 
+def _check_data(r):
+    size = len(base64.b64decode(r.properties["LaunchTemplateData"].get("UserData", "")))
+    if size > 16384:
+        raise AwsError("InvalidUserData.Malformed", "User data is limited to 16384 bytes")
+
+
 def _launch_template(r):
+    _check_data(r)
     r.emulator.ec2.templates[r.physical] = [r.properties["LaunchTemplateData"]]
 
 
 def _change_template(r, old):
+    _check_data(r)
     if r.properties["LaunchTemplateData"] != old["LaunchTemplateData"]:
         r.emulator.ec2.templates[r.physical].append(r.properties["LaunchTemplateData"])
 
@@ -415,7 +438,7 @@ TYPES = {
             "ClusterName": t.prop("ClusterName"), "NodegroupName": _nodegroup_name,
             "Id": t.physical},
         "ClusterName NodegroupName NodeRole Subnets AmiType CapacityType DiskSize InstanceTypes "
-        "RemoteAccess", _nodegroup, None, _drop_nodegroup),
+        "RemoteAccess", _nodegroup, _change_nodegroup, _drop_nodegroup),
     "AWS::EKS::PodIdentityAssociation": t.Kind(
         lambda r: f"{r.properties['ClusterName']}|a-{t.hexadecimal()}", {
             "AssociationArn": lambda r: r.emulator.eks.arn("podidentityassociation/"

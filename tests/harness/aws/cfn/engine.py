@@ -6,7 +6,7 @@ import threading
 import time
 
 from ..protocols import AwsError
-from .changes import ordered, scope_of
+from .changes import canonical, ordered, scope_of
 from .stack import Resource
 from .types import TYPES
 
@@ -172,8 +172,9 @@ class Engine:
                 for name in [n for n, needs in waiting.items()
                              if not needs & (set(waiting) | set(running))]:
                     del waiting[name]
-                    finish = self._begin(stack, todo[name], made, changed, replaced)
-                    running[name] = (time.monotonic() + self._time(todo[name]), *finish)
+                    begun = self._begin(stack, todo[name], made, changed, replaced)
+                    if begun:
+                        running[name] = (time.monotonic() + self._time(todo[name]), *begun)
             for name, (until, resource, verb, work) in list(running.items()):
                 outcome = self._look(stack, until, resource, verb, work, bool(failed))
                 if outcome is not None:
@@ -198,7 +199,8 @@ class Engine:
             raise Stopped
 
     def _begin(self, stack, change, made, changed, replaced):
-        """(resource, verb, work): `work` is done when the resource's time has passed."""
+        """(resource, verb, work): `work` is done when the resource's time has passed. None where
+        nothing has changed in the end."""
         scope = self._scope(stack)
         old = change.resource and (change.resource.properties, change.resource.definition)
         try:
@@ -230,6 +232,8 @@ class Engine:
                 stack.event("CREATE_IN_PROGRESS", None, resource)
             return resource, verb, lambda: self._make(resource, kind, verb)
         resource = change.resource
+        if not _differs(old[0], new) and not change.scope - {"Properties"}:
+            return None
         changed.append((resource, *old))
         resource.properties, resource.definition, resource.needs = new, change.definition, needs
         resource.creation = creation
@@ -365,5 +369,4 @@ class Engine:
 
 
 def _differs(old, new):
-    from .changes import canonical
     return canonical(old) != canonical(new)

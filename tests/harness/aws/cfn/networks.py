@@ -393,7 +393,9 @@ TYPES = {
         "SubnetId": t.physical, "CidrBlock": t.prop("CidrBlock"), "VpcId": t.prop("VpcId"),
         "AvailabilityZone": lambda r: r.emulator.ec2.subnets[r.physical]["availabilityZone"],
         "AvailabilityZoneId": lambda r: r.emulator.ec2.subnets[r.physical]["availabilityZoneId"]},
-        "VpcId CidrBlock AvailabilityZone AvailabilityZoneId", _subnet, None, _drop_subnet),
+        "VpcId CidrBlock AvailabilityZone AvailabilityZoneId", _subnet,
+        lambda r, old: r.emulator.ec2.subnets[r.physical].update(
+            tagSet=tag_set(r.properties.get("Tags"))), _drop_subnet),
     "AWS::EC2::RouteTable": t.Kind(t.ident("rtb"), {"RouteTableId": t.physical}, "VpcId",
                                    _route_table, None, _forget("route_tables")),
     "AWS::EC2::Route": t.Kind(lambda r: f"{r.properties['RouteTableId']}|"
@@ -414,7 +416,8 @@ TYPES = {
             f"Z7HUB22UULQXV:{r.physical}.vpce.amazonaws.com"],
         "NetworkInterfaceIds": t.once("interfaces", lambda: [new_id("eni")]),
         "CreationTimestamp": lambda r: "2026-01-01T00:00:00Z"},
-        "VpcId ServiceName VpcEndpointType", _endpoint, None, _forget("endpoints")),
+        "VpcId ServiceName VpcEndpointType", _endpoint, lambda r, old: _endpoint(r),
+        _forget("endpoints")),
     "AWS::EC2::FlowLog": t.Kind(t.ident("fl"), {"Id": t.physical},
                                 "ResourceId ResourceType TrafficType LogDestination LogGroupName "
                                 "LogFormat MaxAggregationInterval DeliverLogsPermissionArn"),

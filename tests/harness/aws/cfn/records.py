@@ -81,7 +81,8 @@ def _alarm(r):
                                                     "notBreaching"):
         raise AwsError("ValidationError", "TreatMissingData is invalid")
     for arn in p.get("AlarmActions", []) + p.get("OKActions", []):
-        if ":sns:" in arn and arn not in r.emulator.sns.topics:
+        # Stricter than the service, which takes any ARN and never delivers.
+        if arn.startswith(r.emulator.sns.arn("")) and arn not in r.emulator.sns.topics:
             raise AwsError("ValidationError", f"Invalid SNS topic ARN: {arn}")
     r.emulator.cloudwatch.put_alarm({**p, "AlarmName": r.physical})
 
