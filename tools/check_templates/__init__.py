@@ -1,1 +1,1 @@
-"""Checks of CloudFormation templates: what the schema says, and what no schema can (tools/check-templates)."""
+"""Checks of CloudFormation templates: what the schema says, and what no schema can."""

@@ -32,7 +32,7 @@ def main(arguments=None):
         epilog="example: tools/check-templates deploy/cloudformation/*.yaml")
     parser.add_argument("files", metavar="FILE", nargs="*")
     parser.add_argument("--format", choices=["text", "json"], default="text")
-    parser.add_argument("--rules", action="store_true", help="list the rules and what they are about")
+    parser.add_argument("--rules", action="store_true", help="list the rules")
     options = parser.parse_args(arguments)
     if options.rules:
         for rule in rules.ALL:

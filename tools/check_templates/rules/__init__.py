@@ -1,5 +1,5 @@
 """What no schema can say: each rule is a function, template in, findings out. The name of a rule is
-that of its function, with dashes; tests/cloudformation/broken has a template that each one catches."""
+that of its function, with dashes; tests/cloudformation/broken has a template for each."""
 
 from . import alerts, boot, compute, identity, network, structure
 

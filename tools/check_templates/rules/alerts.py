@@ -20,7 +20,8 @@ def denials_reach_somebody(template):
                           for _, properties, _ in filters):
         yield 1, "nobody learns of denied requests", \
             "a metric filter { $.verdict = \"DENY\" } on the log group"
-    alarms = {_metric(properties) for _, properties, _ in template.of_type("AWS::CloudWatch::Alarm")}
+    alarms = {_metric(properties)
+              for _, properties, _ in template.of_type("AWS::CloudWatch::Alarm")}
     for name, properties, _ in filters:
         for each in items(properties.get("MetricTransformations", [])):
             if _metric(each, "MetricNamespace") not in alarms:

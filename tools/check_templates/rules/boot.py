@@ -26,7 +26,8 @@ def no_docker(template):
 
 def no_bootstrap_script(template):
     for line, found in _found(r"/etc/eks/bootstrap\.sh|/opt/aws/bin/cfn-init", template):
-        yield line, f"{found} is Amazon Linux 2's", "a part application/node.eks.aws with a NodeConfig"
+        yield line, f"{found} is Amazon Linux 2's", \
+            "a part application/node.eks.aws with a NodeConfig"
 
 
 def no_boothook(template):
@@ -59,20 +60,22 @@ def writes_are_repeatable(template):
 
 
 def no_restart_for_a_list(template):
-    for line, found in _found(r"crontab\b.*|/etc/cron\S*|squid -k \w+|systemctl (reload|restart) squid",
-                              template):
+    restarts = r"crontab\b.*|/etc/cron\S*|squid -k \w+|systemctl (reload|restart) squid"
+    for line, found in _found(restarts, template):
         yield line, f"{found}: a change of the list drops tunnels", \
             "policy-source: the gateway polls and swaps by itself"
 
 
 def no_secrets_cli(template):
     for line, found in _found(r"aws secretsmanager get-secret-value.*>.*", template):
-        yield line, "an error of the API writes an empty list", "policy-source: secretsmanager://NAME"
+        yield line, "an error of the API writes an empty list", \
+            "policy-source: secretsmanager://NAME"
 
 
 def program_by_digest(template):
     for text, line in _texts(template):
-        for match in re.finditer(r"aws s3(api get-object| cp).*|curl .*(https://\S+)\s.*-o.*", text):
+        fetches = r"aws s3(api get-object| cp).*|curl .*(https://\S+)\s.*-o.*"
+        for match in re.finditer(fetches, text):
             if "sha256sum --check" not in text:
                 yield line + text.count("\n", 0, match.start()), \
                     "what was fetched is run unseen", "check it by sha256sum --check"

@@ -175,7 +175,8 @@ def tunnels_drain(template):
             longest = max(filter(None, [drain, *(_number(template, each) for each in delays)]),
                           default=0)
             if timeout is not None and timeout <= longest:
-                yield line_of(hook), f"the hook ends after {timeout} s, the drain after {longest}", \
+                yield line_of(hook), \
+                    f"the hook ends after {timeout} s, the drain after {longest}", \
                     "a longer HeartbeatTimeout"
 
 

@@ -14,7 +14,8 @@ def _statements(template):
     """(holder, statement) of what identities may do."""
     for name, properties, _ in template.of_type("AWS::IAM::Role", "AWS::IAM::Policy",
                                                 "AWS::IAM::ManagedPolicy"):
-        documents = [each.get("PolicyDocument", {}) for each in items(properties.get("Policies", []))]
+        documents = [each.get("PolicyDocument", {})
+                     for each in items(properties.get("Policies", []))]
         documents.append(properties.get("PolicyDocument", {}))
         for document in documents:
             for statement in items(document.get("Statement", [])):
@@ -54,7 +55,8 @@ def addresses_by_tag(template):
 def service_role_narrow(template):
     """The role of the cluster: what EKS needs today, and not what it once needed."""
     for name, properties, _ in template.of_type("AWS::IAM::Role"):
-        statements = list(items(properties.get("AssumeRolePolicyDocument", {}).get("Statement", [])))
+        trust = properties.get("AssumeRolePolicyDocument", {})
+        statements = list(items(trust.get("Statement", [])))
         services = [each.get("Principal", {}).get("Service") for each in statements
                     if isinstance(each.get("Principal"), dict)]
         if "eks.amazonaws.com" not in services:
