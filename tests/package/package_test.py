@@ -26,6 +26,9 @@ from harness.testing import Case, main  # noqa: E402
 PACKAGES = pathlib.Path(os.environ.get("EBBGATE_PACKAGES", TOP / "build" / "package")).resolve()
 TARBALLS = {re.fullmatch(r"ebbgate-(.*)-linux-(.*)\.tar\.gz", file.name)[2]: file
             for file in sorted(PACKAGES.glob("ebbgate-*.tar.gz"))}
+# Those of a rebuild (--revision) end in its number.
+REVISION = next((int(found[1]) for file in TARBALLS.values()
+                 if (found := re.search(r"^ebbgate-[\d.]+-(\d+)-linux", file.name))), 0)
 QEMU = shutil.which("qemu-aarch64-static")
 NAMESERVER = "127.0.0.253"  # port 53 of an address that nothing else uses
 
@@ -155,7 +158,8 @@ class Archives(Case):
         for command in (("genpkey", "-algorithm", "ed25519", "-out", keys / "key.pem"),
                         ("pkey", "-in", keys / "key.pem", "-pubout", "-out", keys / "pub.pem")):
             self.assertEqual(0, run("openssl", *command).returncode)
-        done = run(TOP / "tools" / "package", *TARBALLS, "--output", again,
+        revision = ("--revision", REVISION) if REVISION else ()
+        done = run(TOP / "tools" / "package", *TARBALLS, *revision, "--output", again,
                    env={**os.environ, "EBBGATE_SIGNING_KEY": str(keys / "key.pem")})
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         self.assertEqual((PACKAGES / "SHA256SUMS").read_text(), (again / "SHA256SUMS").read_text())
@@ -247,10 +251,11 @@ class Deb(Case):
         root = self.scratch() / "root"
         self.assertEqual(0, run("cp", "-a", self.BASE, root).returncode)
         newer = self.scratch()
-        done = run(TOP / "tools" / "package", "x86-64", "--revision", "7", "--output", newer)
+        done = run(TOP / "tools" / "package", "x86-64", "--revision", REVISION + 1,
+                   "--output", newer)
         self.assertEqual(0, done.returncode, done.stderr)
         [old] = PACKAGES.glob("ebbgate_*_amd64.deb")
-        [new] = newer.glob("ebbgate_*-7_amd64.deb")
+        [new] = newer.glob("ebbgate_*_amd64.deb")
         shutil.copy(old, root / "old.deb")
         shutil.copy(new, root / "new.deb")
         shutil.copy(self.STORY, root / "story.sh")
