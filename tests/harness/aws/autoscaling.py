@@ -1,5 +1,5 @@
-"""Auto Scaling: groups and their instances, and lifecycle hooks that hold an instance until somebody
-completes them."""
+"""Auto Scaling: groups and their instances, and lifecycle hooks that hold an instance until
+somebody completes them."""
 
 import uuid
 

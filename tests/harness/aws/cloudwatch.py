@@ -1,5 +1,6 @@
-"""CloudWatch: metrics and the alarms that watch them. An alarm is evaluated over periods that end now,
-so that a test need not wait for a minute to be full; what it does is published to its topics."""
+"""CloudWatch: metrics and the alarms that watch them. An alarm is evaluated over periods that end
+now, so that a test need not wait for a minute to be full; what it does is published to its
+topics."""
 
 import json
 import math

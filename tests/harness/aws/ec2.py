@@ -1,5 +1,5 @@
-"""EC2 as far as the program sees it: instances, elastic addresses (an address goes to one who asks for
-it, atomically), and the networks that stacks make."""
+"""EC2 as far as the program sees it: instances, elastic addresses (an address goes to one who asks
+for it, atomically), and the networks that stacks make."""
 
 import ipaddress
 import itertools

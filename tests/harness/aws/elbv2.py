@@ -1,5 +1,5 @@
-"""Elastic Load Balancing v2, as far as it is looked at: what stacks have made, and the health of the
-targets, which are the instances of the scaling groups that name a target group."""
+"""Elastic Load Balancing v2, as far as it is looked at: what stacks have made, and the health of
+the targets, which are the instances of the scaling groups that name a target group."""
 
 from .protocols import AwsError
 from .service import Service

@@ -1,5 +1,5 @@
-"""What may go wrong on the way to AWS and back. A test orders faults by name, for the next calls of an
-operation, or has them drawn at random from a seed."""
+"""What may go wrong on the way to AWS and back. A test orders faults by name, for the next calls of
+an operation, or has them drawn at random from a seed."""
 
 import random
 import threading

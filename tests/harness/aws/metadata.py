@@ -1,5 +1,5 @@
-"""The instance metadata service, version 2 only, of one instance, and beside it the endpoint from which
-a container (ECS, EKS Pod Identity) has its credentials."""
+"""The instance metadata service, version 2 only, of one instance, and beside it the endpoint from
+which a container (ECS, EKS Pod Identity) has its credentials."""
 
 import json
 import secrets

@@ -1,5 +1,5 @@
-"""Debian's botocore as an oracle: clients of the emulator, and whether requests that a program made are
-what botocore's own models of the services say."""
+"""Debian's botocore as an oracle: clients of the emulator, and whether requests that a program made
+are what botocore's own models of the services say."""
 
 import unittest
 

@@ -1,5 +1,5 @@
-"""CloudWatch Logs' filter patterns for JSON events: comparisons of members, joined by && and ||, as in
-{ ($.verdict = "DENY") && ($.count > 1) }. Terms without braces are looked for in the text."""
+"""CloudWatch Logs' filter patterns for JSON events: comparisons of members, joined by && and ||, as
+in { ($.verdict = "DENY") && ($.count > 1) }. Terms without braces are looked for in the text."""
 
 import fnmatch
 import json

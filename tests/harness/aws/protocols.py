@@ -1,5 +1,5 @@
-"""The five protocols of AWS as octets: JSON 1.1, query, EC2's query, REST-XML and REST-JSON; how each
-words a result and an error. What an error is called differs from protocol to protocol, so that
+"""The five protocols of AWS as octets: JSON 1.1, query, EC2's query, REST-XML and REST-JSON; how
+each words a result and an error. What an error is called differs from protocol to protocol, so that
 faults are named by what they mean and worded here."""
 
 import json

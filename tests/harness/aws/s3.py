@@ -1,5 +1,5 @@
-"""S3: buckets, and objects in their versions, by path (http://endpoint/bucket/key) or by a host name
-that begins with the bucket's."""
+"""S3: buckets, and objects in their versions, by path (http://endpoint/bucket/key) or by a host
+name that begins with the bucket's."""
 
 import base64
 import email.utils

@@ -1,5 +1,5 @@
-"""What the emulated services have in common: an operation is a method of the name that the API gives
-it; it takes the parameters as they were sent and gives the members of the result."""
+"""What the emulated services have in common: an operation is a method of the name that the API
+gives it; it takes the parameters as they were sent and gives the members of the result."""
 
 import json
 

@@ -1,6 +1,6 @@
-"""Checks AWS Signature Version 4, in the Authorization header and in presigned URLs, as the services
-document it ("Create a signed AWS API request"). Written from that text alone: it is the judge of
-the program's own signing."""
+"""Checks AWS Signature Version 4, in the Authorization header and in presigned URLs, as the
+services document it ("Create a signed AWS API request"). Written from that text alone: it is the
+judge of the program's own signing."""
 
 import calendar
 import hashlib

@@ -1,5 +1,5 @@
-"""Brings stacks up, over and down: in the order of need, over some time, with events, and back again
-when something fails."""
+"""Brings stacks up, over and down: in the order of need, over some time, with events, and back
+again when something fails."""
 
 import re
 import threading

@@ -1,5 +1,5 @@
-"""A template as CloudFormation reads it: YAML with its short forms, or JSON; the checks that need no
-parameters, and which resource needs which."""
+"""A template as CloudFormation reads it: YAML with its short forms, or JSON; the checks that need
+no parameters, and which resource needs which."""
 
 import json
 import re
