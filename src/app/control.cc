@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -80,11 +81,7 @@ void Control::serve_signal(int signal) {
   switch (signal) {
     case SIGTERM:
     case SIGINT:
-      if (phase_ == Phase::kServing || phase_ == Phase::kHandedOver) {
-        begin_drain();
-      } else {
-        finish();  // asked twice: now
-      }
+      serve_termination();
       break;
     case SIGHUP:
       tell_service_manager("RELOADING=1\nMONOTONIC_USEC=" + microseconds(loop_->now()));
@@ -103,6 +100,31 @@ void Control::serve_signal(int signal) {
     default:
       break;
   }
+}
+
+void Control::serve_termination() {
+  const bool is_asked_again = std::exchange(was_told_by_signal_, true);
+  switch (phase_) {
+    case Phase::kServing:
+    case Phase::kHandedOver:
+      return begin_drain();
+    case Phase::kDelaying:
+    case Phase::kDraining:
+      if (is_asked_again) return finish();
+      // By leave(), it had more time than whoever sends a signal gives it.
+      patience_ = Duration::zero();
+      drain_deadline_ =
+          drain_deadline_.or_earlier(Deadline::at(loop_->now() + options_->drain_timeout));
+      return;
+    case Phase::kStopping:
+      return loop_->stop();
+  }
+}
+
+void Control::leave(Duration patience) {
+  if (phase_ != Phase::kServing && phase_ != Phase::kHandedOver) return;
+  patience_ = patience;
+  begin_drain();
 }
 
 void Control::policy_loaded(bool is_valid) {
@@ -130,9 +152,7 @@ void Control::begin_drain() {
 void Control::stop_accepting() {
   gateway_->stop_accepting(proxy::Worker::Listeners::kClose);
   phase_ = Phase::kDraining;
-  drain_deadline_ = options_->drain_timeout > Duration::zero()
-                        ? loop_->after(options_->drain_timeout)
-                        : Deadline::at(loop_->now());
+  drain_deadline_ = Deadline::at(loop_->now() + std::max(options_->drain_timeout, patience_));
   say("stopping: waiting for " + std::to_string(gateway_->busy()) + " connections");
   // Not at once: the workers may still be taking in what the kernel had accepted.
   loop_->arm(phase_timer_, loop_->after(kLook));
@@ -163,7 +183,8 @@ void Control::finish() {
     say("stopping: ending " + std::to_string(left) + " connections that are still open");
   }
   gateway_->stop();
-  loop_->stop();
+  if (!farewell_) return loop_->stop();
+  farewell_([this] { loop_->stop(); });
 }
 
 void Control::begin_upgrade() {

@@ -33,6 +33,16 @@ class Control {
   // Call after each attempt to load the policy: live tunnels are judged by it.
   void policy_loaded(bool is_valid);
 
+  // The same end as by SIGTERM, which may still come: open tunnels live on for --drain-timeout or
+  // for `patience`, whichever is longer.
+  void leave(Duration patience);
+
+  // What to do when the workers have ended, before the process does, which it does when `then` is
+  // called; a further SIGTERM does not wait for it.
+  void set_farewell(std::function<void(std::function<void()> then)> farewell) {
+    farewell_ = std::move(farewell);
+  }
+
   // Why the gateway should get no traffic, in kebab case; empty: it is ready. Local causes only.
   [[nodiscard]] std::vector<std::string> unready_causes(bool has_policy) const;
 
@@ -43,6 +53,7 @@ class Control {
   static void on_successor(net::Channel& channel, std::uint32_t events);
   static void on_phase_timer(void* self);
   void serve_signal(int signal);
+  void serve_termination();
   void begin_drain();
   void stop_accepting();
   void wait_for_the_last();
@@ -59,6 +70,9 @@ class Control {
   std::function<void()> on_handed_over_;
   Phase phase_ = Phase::kServing;
   bool has_successor_ = false;
+  bool was_told_by_signal_ = false;
+  Duration patience_ = Duration::zero();  // of leave()
+  std::function<void(std::function<void()> then)> farewell_;
   Deadline drain_deadline_ = Deadline::never();
   net::Channel* successor_ = nullptr;
   pid_t successor_pid_ = -1;

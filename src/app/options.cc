@@ -90,6 +90,11 @@ observe::AccessLogOptions log_options(const config::Settings& settings) {
   options.target = settings.access_log;
   options.format = settings.log_format == config::LogFormat::kJson ? observe::LogFormat::kJson
                                                                    : observe::LogFormat::kSquid;
+  // What a worker keeps of its events for CloudWatch and alerts: seconds of a flood.
+  const config::Settings::Aws& aws = settings.aws;
+  if (aws.is_on && (!aws.log_group.empty() || !aws.alert_topic.empty())) {
+    options.tap_bytes = std::size_t{4} * 1024 * 1024;
+  }
   return options;
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "admin/server.h"
+#include "app/aws_fleet.h"
 #include "app/control.h"
 #include "app/diagnostics.h"
 #include "app/exit_code.h"
@@ -105,6 +106,22 @@ class PidFile {
   std::string path_;
 };
 
+// Since the policy in force was last known to be the right one: of several sources, since the one
+// was confirmed that has been silent for longest. Nothing: there is no policy.
+std::optional<Duration> policy_age(observe::Metrics& metrics, const PolicySources* sources,
+                                   const Clock& clock) {
+  if (metrics.policy().generation.value() == 0) return std::nullopt;
+  if (sources == nullptr) {
+    const WallTime loaded_at(std::chrono::seconds(metrics.policy().loaded_at.value()));
+    return clock.wall() - loaded_at;
+  }
+  std::optional<Duration> oldest;
+  for (const observe::SourceStatus& source : sources->status()) {
+    oldest = std::max(oldest, source.age);  // without an age, it never gave any
+  }
+  return oldest;
+}
+
 template <typename T>
 T value_or_throw(Result<T> result) {
   if (!result) throw std::runtime_error(result.error().detail);
@@ -136,8 +153,11 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                         });
   std::unique_ptr<Outbound> outbound;
   std::unique_ptr<PolicySources> sources;
-  if (!settings.policy_sources.empty()) {
+  std::unique_ptr<AwsFleet> fleet;
+  if (!settings.policy_sources.empty() || settings.aws.is_on) {
     outbound = value_or_throw(Outbound::make(*loop, settings, clock));
+  }
+  if (!settings.policy_sources.empty()) {
     sources = value_or_throw(PolicySources::make(*loop, settings, clock, *outbound, [&policies] {
       policies.follow_age();
       policies.reload();
@@ -170,11 +190,16 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                                                    clock.wall(), config::builtin_bundles());
     return format == admin::Format::kJson ? json(finding) : policy::text(finding);
   };
+  const auto unready_causes = [&] {
+    std::vector<std::string> causes = control_pointer->unready_causes(published.generation() > 0);
+    if (fleet) {
+      for (std::string& cause : fleet->unready_causes()) causes.push_back(std::move(cause));
+    }
+    return causes;
+  };
   const auto state = [&] {
-    return admin::AdminState{.unready = control_pointer->unready_causes(published.generation() > 0),
-                             .build = metrics.build(),
-                             .metrics = {},
-                             .explain = {}};
+    return admin::AdminState{
+        .unready = unready_causes(), .build = metrics.build(), .metrics = {}, .explain = {}};
   };
   // What a policy allows, and what is refused, is for the operators to know, not for whoever may
   // ask for the gateway's health.
@@ -216,11 +241,24 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   // By its name: after an upgrade of the package, another file has it.
   std::vector<std::string> arguments = {program, "run"};
   arguments.insert(arguments.end(), words.begin(), words.end());
-  Control control(*loop, options, *gateway, policies, *log, std::move(arguments), sockets,
-                  [&servers] {
-                    for (const auto& server : servers) server->leave();
-                  });
+  Control control(*loop, options, *gateway, policies, *log, std::move(arguments), sockets, [&] {
+    for (const auto& server : servers) server->leave();
+    if (fleet) fleet->handed_over();
+  });
   control_pointer = &control;
+  if (settings.aws.is_on) {
+    fleet = value_or_throw(
+        AwsFleet::make({.loop = *loop,
+                        .settings = settings,
+                        .outbound = *outbound,
+                        .metrics = metrics,
+                        .log = *log,
+                        .policy_age = [&] { return policy_age(metrics, sources.get(), clock); },
+                        .unready = unready_causes,
+                        .leave = [&control](Duration patience) { control.leave(patience); }}));
+    control.set_farewell(
+        [&fleet](std::function<void()> then) { fleet->say_farewell(std::move(then)); });
+  }
   if (const auto started = control.start(); !started) {
     throw std::runtime_error(started.error().detail);
   }
@@ -244,6 +282,7 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
     begin_serving();
   }
   if (sources) sources->start();
+  if (fleet) fleet->start();
   loop->run();
 
   // While the workers, which have ended, are still there: the log's writer tells them of room.
