@@ -172,11 +172,11 @@ Result<Accepted> accept(std::string_view name, Fetched offered, const Accepted* 
                .sequence = offered.sequence,
                .document_version = *version};
   out.is_list = is_plain_list(name, out.text);
-  if (in_force != nullptr && !rules.allow_rollback) {
-    if (auto fault = rollback_fault(out, *in_force)) return refused(*std::move(fault));
-  }
   if (auto checked = check_policy(out, std::string(name)); !checked) {
     return std::unexpected(std::move(checked.error()));
+  }
+  if (in_force != nullptr && !rules.allow_rollback) {
+    if (auto fault = rollback_fault(out, *in_force)) return refused(*std::move(fault));
   }
   return out;
 }

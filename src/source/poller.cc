@@ -1,5 +1,6 @@
 #include "source/poller.h"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
