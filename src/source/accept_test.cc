@@ -5,8 +5,8 @@
 
 #include <random>
 
+#include "source/detail/testing.h"
 #include "source/detail/text.h"
-#include "source/testing.h"
 
 namespace ebbgate::source {
 namespace {

@@ -8,7 +8,7 @@
 #include <random>
 #include <sstream>
 
-#include "source/testing.h"
+#include "source/detail/testing.h"
 
 namespace ebbgate::source {
 namespace {

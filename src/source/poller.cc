@@ -29,10 +29,15 @@ void Poller::start() {
   poll_soon();
 }
 
+void Poller::say(const std::string& what) const {
+  listeners_.say(name() + ": " + what);
+}
+
 void Poller::load_cache() {
+  if (std::exchange(is_cache_read_, true)) return;
   auto found = file_.load();
   if (!found) {
-    listeners_.say("the last good policy is not used: " + found.error().detail);
+    say("the last good policy is not used: " + found.error().detail);
     return;
   }
   if (!*found) return;
@@ -46,8 +51,7 @@ void Poller::load_cache() {
                           .signature = cached.signature},
                          nullptr, options_.rules);
   if (!accepted) {
-    listeners_.say("the last good policy (" + file_.path() +
-                   ") is not used: " + accepted.error().detail);
+    say("the last good policy (" + file_.path() + ") is not used: " + accepted.error().detail);
     return;
   }
   in_force_ = *std::move(accepted);
@@ -132,8 +136,7 @@ net::Task<Result<void>> Poller::take(Fetched fetched) {
   in_force_ = *std::move(accepted);
   if (is_to_be_stored) {
     if (const auto stored = file_.store(*in_force_); !stored) {
-      listeners_.say("the policy is in force, but not kept for a restart: " +
-                     stored.error().detail);
+      say("the policy is in force, but not kept for a restart: " + stored.error().detail);
     }
   }
   if (is_new) {
@@ -148,15 +151,15 @@ void Poller::note_success() {
   file_.confirm(*confirmed_);
   state_.is_from_cache = false;
   state_.failures = 0;
-  if (!std::exchange(state_.last_error, {}).empty()) listeners_.say("it answers again");
+  if (!std::exchange(state_.last_error, {}).empty()) say("it answers again");
 }
 
 void Poller::note_failure(const std::string& why) {
   ++state_.failures;
   ++state_.errors;
   if (std::exchange(state_.last_error, why) == why) return;
-  listeners_.say(why + (in_force_ ? "; the last good policy stays in force"
-                                  : "; there is no policy from here yet"));
+  say(why +
+      (in_force_ ? "; the last good policy stays in force" : "; there is no policy from here yet"));
 }
 
 SourceState Poller::state() const {

@@ -62,9 +62,9 @@ class Poller {
   void start();
   // Asks now rather than when the pause is over.
   void poll_soon();
-  // One attempt, and nothing after it: for commands and tests, in place of start().
-  [[nodiscard]] net::Task<void> poll_once();
+  // The two halves of start(): what the disk has, once; and one attempt, with nothing after it.
   void load_cache();
+  [[nodiscard]] net::Task<void> poll_once();
 
   // What is to be in force; null where there never was a good one.
   [[nodiscard]] const Accepted* text() const { return in_force_ ? &*in_force_ : nullptr; }
@@ -76,6 +76,7 @@ class Poller {
   [[nodiscard]] net::Task<void> poll_and_rearm();
   [[nodiscard]] net::Task<Result<void>> attempt();
   [[nodiscard]] net::Task<Result<void>> take(Fetched fetched);
+  void say(const std::string& what) const;
   void note_success();
   void note_failure(const std::string& why);
 
@@ -90,6 +91,7 @@ class Poller {
   std::optional<WallTime> confirmed_;  // when the source was last known to hold it
   std::string seen_token_;             // of what was fetched last, refused or not
   std::string refusal_;                // why that is not in force; empty: it is
+  bool is_cache_read_ = false;
   SourceState state_;
   net::Timer timer_{&Poller::on_timer, this};
   net::Background polling_;

@@ -10,7 +10,7 @@
 #include "aws/credentials.h"
 #include "net/run.h"
 #include "net/testing.h"
-#include "source/testing.h"
+#include "source/detail/testing.h"
 
 namespace ebbgate::source {
 namespace {
@@ -128,8 +128,10 @@ TEST(Poller, SaysATroubleWhenItBeginsAndWhenItEnds) {
   for (int i = 0; i < 5; ++i) fixture.poll(broken("no route"));
   fixture.poll(std::nullopt);
   EXPECT_THAT(fixture.lines,
-              ElementsAre("no route; there is no policy from here yet", "it answers again",
-                          "no route; the last good policy stays in force", "it answers again"));
+              ElementsAre("ssm:///policy: no route; there is no policy from here yet",
+                          "ssm:///policy: it answers again",
+                          "ssm:///policy: no route; the last good policy stays in force",
+                          "ssm:///policy: it answers again"));
 }
 
 TEST(Poller, DoesNotFetchAgainWhatItRefused) {

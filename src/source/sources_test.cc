@@ -8,9 +8,9 @@
 #include "net/run.h"
 #include "net/testing.h"
 #include "source/aws_sources.h"
+#include "source/detail/testing.h"
 #include "source/detail/text.h"
 #include "source/https_source.h"
-#include "source/testing.h"
 
 namespace ebbgate::source {
 namespace {
