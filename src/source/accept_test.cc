@@ -232,6 +232,21 @@ TEST(PublicKey, IsEd25519InPem) {
   }
 }
 
+TEST(PublicKey, VerifiesWhatTheProgramOfOpensslSigned) {
+  const auto key = PublicKey::parse(
+      "-----BEGIN PUBLIC KEY-----\n"
+      "MCowBQYDK2VwAyEAQu6xXmtqAyKAWIuQF/p2NyzoaZ0QggjvrV9sEBm5etM=\n"
+      "-----END PUBLIC KEY-----\n");
+  ASSERT_TRUE(key);
+  const std::string text = "a.example\n.b.example\n";
+  const std::string signature =
+      "eqpfkSfYPsAUhHIy6H4GuTVlft7qNKnLHNC2Om0Wpibd0acOSispQbsTEQz5fOnw5o6svs3e5TfhTWfYLFkIDQ==";
+  EXPECT_TRUE(key->verify(text, signature));
+  EXPECT_EQ(
+      refusal({.text = text + "# ebbgate-signature: " + signature + "\n"}, nullptr, {.key = *key}),
+      "accepted");
+}
+
 TEST(PublicKey, NoSignatureOfOtherLengthOrAlphabetCounts) {
   const KeyPair pair;
   const PublicKey key = pair.public_key();
