@@ -95,18 +95,6 @@ void append_changes(std::string& out, const std::vector<analyse::Change>& change
   }
 }
 
-std::string text_of(const analyse::PolicyDiff& diff) {
-  if (diff.is_empty()) return "the two policies mean the same\n";
-  std::string out;
-  append_changes(out, diff.changes, true);
-  append_changes(out, diff.changes, false);
-  for (const analyse::ModeChange& change : diff.modes) {
-    out += "mode for " + joined(change.subjects, "everyone") + ": " + change.before + " before, " +
-           change.after + " now\n";
-  }
-  return out;
-}
-
 std::string str(const analyse::Judgement& judgement) {
   return std::string(word(judgement.verdict)) + ' ' + std::string(word(judgement.reason));
 }
@@ -195,6 +183,29 @@ Json json_of(const analyse::ReplayReport& report, const analyse::LogCounts& coun
 
 }  // namespace
 
+std::string text_of(const analyse::PolicyDiff& diff) {
+  if (diff.is_empty()) return "the two policies mean the same\n";
+  std::string out;
+  append_changes(out, diff.changes, true);
+  append_changes(out, diff.changes, false);
+  for (const analyse::ModeChange& change : diff.modes) {
+    out += "mode for " + joined(change.subjects, "everyone") + ": " + change.before + " before, " +
+           change.after + " now\n";
+  }
+  return out;
+}
+
+Json json_of(const analyse::PolicyDiff& diff) {
+  Json changes = Json::array();
+  for (const analyse::Change& change : diff.changes) changes.push_back(json_of(change));
+  Json modes = Json::array();
+  for (const analyse::ModeChange& change : diff.modes) {
+    modes.push_back(
+        {{"subjects", change.subjects}, {"before", change.before}, {"after", change.after}});
+  }
+  return {{"same", diff.is_empty()}, {"changes", changes}, {"modes", modes}};
+}
+
 int run_diff(std::span<const char* const> words) {
   Options options;
   const std::vector<OwnFlag> own = {{"replay", config::FlagValue::kNone,
@@ -241,14 +252,7 @@ int run_diff(std::span<const char* const> words) {
     report = replay.report();
   }
   if (options.format == "json") {
-    Json changes = Json::array();
-    for (const analyse::Change& change : diff.changes) changes.push_back(json_of(change));
-    Json modes = Json::array();
-    for (const analyse::ModeChange& change : diff.modes) {
-      modes.push_back(
-          {{"subjects", change.subjects}, {"before", change.before}, {"after", change.after}});
-    }
-    Json out{{"same", diff.is_empty()}, {"changes", changes}, {"modes", modes}};
+    Json out = json_of(diff);
     if (report) out["replay"] = json_of(*report, input.counts, options.top);
     std::puts(out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else {

@@ -14,6 +14,7 @@
 #include "app/import_command.h"
 #include "app/learn_command.h"
 #include "app/noproxy_command.h"
+#include "app/policy_command.h"
 #include "app/run_command.h"
 #include "app/test_command.h"
 #include "app/unused_command.h"
@@ -34,6 +35,7 @@ constexpr std::array kCommands = {
     Command{"explain", "why is this allowed or denied", ebbgate::app::run_explain},
     Command{"test", "unit tests of a policy", ebbgate::app::run_test},
     Command{"bundles", "list, show and verify named sets of hosts", ebbgate::app::run_bundles},
+    Command{"policy", "push a policy to where gateways read it", ebbgate::app::run_policy},
     Command{"diff", "what a change of policy means, replayed over logs", ebbgate::app::run_diff},
     Command{"learn", "the smallest policy that covers a log", ebbgate::app::run_learn},
     Command{"unused", "entries of a policy that nothing uses", ebbgate::app::run_unused},

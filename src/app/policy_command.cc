@@ -1,0 +1,270 @@
+#include "app/policy_command.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "analyse/policy_diff.h"
+#include "app/aws_session.h"
+#include "app/diff_command.h"
+#include "app/exit_code.h"
+#include "app/own_flags.h"
+#include "base/escape.h"
+#include "config/load_policy.h"
+#include "config/source_url.h"
+#include "source/accept.h"
+#include "source/policy_source.h"
+#include "source/publish.h"
+
+namespace ebbgate::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kHelp = R"(usage: ebbgate policy push URL FILE [FLAGS]
+
+Writes the policy in FILE to where gateways read it with --policy-source: ssm:///parameter or
+s3://bucket/key. It is checked as gateways would check it, compared with what is there now, and only
+then written; gateways have it at their next look, without a restart.
+
+Examples:
+  ebbgate policy push ssm:///ebbgate/allowlist policy.yaml --dry-run
+  ebbgate policy push ssm:///ebbgate/allowlist policy.yaml
+  ebbgate policy push ssm:///ebbgate/allowlist long.yaml --via s3://policies/allowlist.yaml
+
+Flags:
+  --via s3://BUCKET/KEY  For more than the 8 KiB of a parameter: the text goes there, and the
+                         parameter names it by version and SHA-256. The bucket should keep versions.
+  --dry-run              Check and compare, and write nothing.
+  --allow-rollback       Write a policy whose `# ebbgate-version:` is below that of the one there.
+  --region REGION        Default: AWS_REGION.
+  --profile NAME         A profile of ~/.aws; default: what the environment says.
+  --ca-file FILE         Whom to trust instead of the system's authorities.
+  --format text|json     What to print; default: text.
+  --help                 This text.
+  and the flags of `ebbgate run` that say what a policy means: --allow-port, --sni, --report-only,
+  --allow-private, --inside, --nat64. They are for the comparison.
+
+Exit codes: 0 it is there (or was already), 1 failed and nothing was written, 2 usage, 3 an invalid
+policy.
+)";
+
+constexpr Duration kPatience = std::chrono::minutes(2);
+
+struct Options {
+  std::string region;
+  std::string profile;
+  std::string ca_file;
+  std::string via;
+  std::string format = "text";
+  bool is_dry_run = false;
+  bool allow_rollback = false;
+};
+
+OwnFlag text_flag(std::string_view name, std::string& value) {
+  return {name, config::FlagValue::kRequired, [&value](const std::string& given) {
+            value = given;
+            return given.empty() ? "it is empty" : "";
+          }};
+}
+
+int refuse(int code, const std::string& message) {
+  std::fprintf(stderr, "ebbgate policy push: %s\n", message.c_str());
+  return code;
+}
+
+std::string region_of(const Options& options) {
+  if (!options.region.empty()) return options.region;
+  for (const char* variable : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
+    if (const char* value = std::getenv(variable); value != nullptr && *value != '\0') return value;
+  }
+  return {};
+}
+
+std::shared_ptr<const policy::Policy> compiled(const config::Settings& settings,
+                                               const std::string& name, const std::string& text,
+                                               bool is_list) {
+  return config::load_policy(settings, random_seed(), {},
+                             {{.name = name, .text = text, .is_list = is_list}})
+      .policy;
+}
+
+// What came of it, for people and programs.
+struct Outcome {
+  analyse::PolicyDiff diff;  // empty where there was nothing before
+  bool is_first = false;
+  bool is_same = false;
+  std::string version;  // of what is there now; empty: nothing was written
+};
+
+void print(const Outcome& outcome, const std::string& url, const Options& options) {
+  if (options.format == "json") {
+    std::puts(Json{{"url", url},
+                   {"written", !outcome.version.empty()},
+                   {"version", outcome.version},
+                   {"first", outcome.is_first},
+                   {"same", outcome.is_same},
+                   {"diff", json_of(outcome.diff)}}
+                  .dump(2, ' ', false, Json::error_handler_t::replace)
+                  .c_str());
+    return;
+  }
+  if (!outcome.version.empty()) {
+    std::printf("%s is %s now\n", url.c_str(), outcome.version.c_str());
+  } else if (outcome.is_same) {
+    std::printf("%s holds this already: nothing is written\n", url.c_str());
+  } else {
+    std::printf("nothing is written: --dry-run\n");
+  }
+}
+
+class Push {
+ public:
+  Push(Options options, config::Settings settings, source::Publication publication,
+       const std::string& file)
+      : options_(std::move(options)),
+        settings_(std::move(settings)),
+        publication_(std::move(publication)),
+        file_(file) {}
+
+  // Out: the exit code.
+  [[nodiscard]] net::Task<int> run(AwsSession& session) {
+    const Deadline deadline = session.loop().after(kPatience);
+    auto source = source::make_source(publication_.to,
+                                      {session.client().context().transport, &session.client()});
+    if (!source) co_return refuse(kFailed, source.error().detail);
+    auto there = co_await (*source)->fetch({});
+    if (!there && !is_absence(there.error().detail)) {
+      co_return refuse(kFailed, there.error().detail + "; nothing was written");
+    }
+    const bool has_text = there && there->has_value();
+    if (const int code = compare(has_text ? &**there : nullptr); code != kFine) co_return code;
+    if (!outcome_.is_same && !options_.is_dry_run) {
+      auto written = co_await source::publish(session.client(), publication_, deadline);
+      if (!written) co_return refuse(kFailed, written.error().detail);
+      outcome_.version = *std::move(written);
+    }
+    print(outcome_, publication_.to.text, options_);
+    co_return kFine;
+  }
+
+ private:
+  static bool is_absence(std::string_view detail) {
+    return detail.contains("ParameterNotFound") || detail.contains("NoSuchKey");
+  }
+
+  // Judges the new text beside what is there (null: nothing), as a gateway would, and shows what it
+  // changes.
+  int compare(const source::Fetched* there) {
+    std::optional<source::Accepted> before;
+    if (there != nullptr) {
+      auto accepted = source::accept(publication_.to.text, *there, nullptr, {});
+      if (accepted) before = *std::move(accepted);
+    }
+    auto accepted = source::accept(file_, {.text = publication_.text}, nullptr, {});
+    if (!accepted) return refuse(kInvalid, accepted.error().detail);
+    if (before && !options_.allow_rollback) {
+      if (const auto fault = source::rollback_fault(*accepted, *before)) {
+        return refuse(kFailed, *fault + "; write it with --allow-rollback, or give it a number");
+      }
+    }
+    outcome_.is_same = before && before->text == accepted->text;
+    outcome_.is_first = !before;
+    const bool tells = options_.format == "text" && !outcome_.is_same;
+    if (!before) {
+      if (tells) {
+        std::printf(there == nullptr ? "there is no policy yet\n"
+                                     : "what is there now is no policy that a gateway takes\n");
+      }
+      return kFine;
+    }
+    const auto old_policy =
+        compiled(settings_, publication_.to.text, before->text, before->is_list);
+    const auto new_policy = compiled(settings_, file_, accepted->text, accepted->is_list);
+    if (old_policy == nullptr || new_policy == nullptr) return refuse(kInvalid, "it is invalid");
+    outcome_.diff = analyse::diff_policies(*old_policy, *new_policy, SystemClock().wall());
+    if (tells) std::fputs(text_of(outcome_.diff).c_str(), stdout);
+    return kFine;
+  }
+
+  Options options_;
+  config::Settings settings_;
+  source::Publication publication_;
+  std::string file_;
+  Outcome outcome_;
+};
+
+Result<config::SourceUrl> url_of(const std::string& text) {
+  auto url = config::parse_source_url(text);
+  if (url) return *std::move(url);
+  return fail(Reason::kMalformedRequest, Side::kSelf,
+              escaped_prose(text) + ": " + url.error().message +
+                  (url.error().fix.empty() ? "" : "; " + url.error().fix));
+}
+
+int push(const Options& options, CommandLine line) {
+  auto to = url_of(line.operands[1]);
+  if (!to) return refuse(kUsage, to.error().detail);
+  source::Publication publication{.to = *std::move(to), .via = {}, .text = {}};
+  if (!options.via.empty()) {
+    auto via = url_of(options.via);
+    if (!via) return refuse(kUsage, via.error().detail);
+    publication.via = *std::move(via);
+  }
+  const std::string& file = line.operands[2];
+  std::ifstream stream(file, std::ios::binary);
+  publication.text.assign(std::istreambuf_iterator<char>(stream), {});
+  if (!stream.is_open() || stream.bad()) return refuse(kInvalid, file + ": it cannot be read");
+
+  config::Settings settings = std::move(line.settings);
+  settings.policies = {file};
+  const config::LoadedPolicy loaded = config::load_policy(settings, random_seed());
+  std::fputs(config::str(loaded.problems).c_str(), stderr);
+  if (loaded.policy == nullptr) return kInvalid;
+  settings.policies.clear();
+  if (const auto fault = source::publication_fault(publication)) {
+    return refuse(kUsage, file + ": " + *fault);
+  }
+  const std::string region = region_of(options);
+  if (region.empty()) return refuse(kUsage, "no region; write --region, or set AWS_REGION");
+  auto session =
+      AwsSession::make({.region = region, .profile = options.profile, .ca_file = options.ca_file});
+  if (!session) return refuse(kFailed, session.error().detail);
+  Push work(options, std::move(settings), std::move(publication), file);
+  return (*session)->run(work.run(**session));
+}
+
+}  // namespace
+
+int run_policy(std::span<const char* const> words) {
+  Options options;
+  const std::vector<OwnFlag> own = {text_flag("region", options.region),
+                                    text_flag("profile", options.profile),
+                                    text_flag("ca-file", options.ca_file),
+                                    text_flag("via", options.via),
+                                    switch_flag("dry-run", options.is_dry_run),
+                                    switch_flag("allow-rollback", options.allow_rollback),
+                                    format_flag(options.format)};
+  CommandLine line = read_command_line(words, own);
+  if (line.help) {
+    std::fputs(kHelp, stdout);
+    return kFine;
+  }
+  if (line.operands.size() != 3 || line.operands[0] != "push") {
+    line.problems.push_back({.file = {},
+                             .message = "write `push`, where to, and the file",
+                             .fix = "as in `ebbgate policy push ssm:///ebbgate/allowlist FILE`"});
+    line.validity = config::Validity::kUsage;
+  }
+  if (line.validity != config::Validity::kValid) return complain("policy", line);
+  return push(options, std::move(line));
+}
+
+}  // namespace ebbgate::app

@@ -1,0 +1,123 @@
+"""`ebbgate policy push`: what it writes is what gateways read; what they would refuse is never
+written; nothing is written before the difference is shown."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from harness.aws.emulator import Emulator  # noqa: E402
+from harness.dns import Answer, DnsServer  # noqa: E402
+from harness.gateway import BINARY, Gateway  # noqa: E402
+from harness.origins import HttpOrigin  # noqa: E402
+from harness.process import wait_until  # noqa: E402
+from harness.testing import Case, main  # noqa: E402
+
+NAME = "/ebbgate/allowlist"
+SSM = "ssm://" + NAME
+
+
+def document(*hosts, version=None):
+    mark = f"# ebbgate-version: {version}\n" if version else ""
+    return (f"{mark}apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {{name: p}}\n"
+            f"spec: {{allow: [{{hosts: {json.dumps(list(hosts))}, ports: [1-65535]}}]}}\n")
+
+
+class PolicyPush(Case):
+    def setUp(self):
+        self.folder = self.scratch()
+        self.aws = self.enter(Emulator())
+
+    def push(self, text, *flags, url=SSM, code=0, credentials=None):
+        """What it printed, to standard output and error."""
+        path = self.folder / "policy.yaml"
+        path.write_text(text)
+        done = subprocess.run(
+            [BINARY, "policy", "push", url, path, *flags], text=True, capture_output=True,
+            timeout=60, env={**os.environ, **self.aws.environment(credentials)})
+        self.assertEqual(code, done.returncode, done.stdout + done.stderr)
+        return done.stdout, done.stderr
+
+    def writes(self):
+        return len(self.aws.calls("ssm", "PutParameter")) + len(self.aws.calls("s3", "PutObject"))
+
+    def test_the_first_one_and_a_change_with_its_difference(self):
+        out, _ = self.push(document("a.test"))
+        self.assertEqual(f"there is no policy yet\n{SSM} is version 1 now\n", out)
+        self.assertEqual(document("a.test"), self.aws.ssm.value(NAME))
+        out, _ = self.push(document("a.test", ".b.test"))
+        self.assertRegex(out, r"lets more pass \(1\):\n  \+ allow \.b\.test")
+        self.assertTrue(out.endswith(f"{SSM} is version 2 now\n"), out)
+        out, _ = self.push(document("a.test", ".b.test"))
+        self.assertIn("holds this already", out)
+        self.assertEqual(2, self.writes())
+
+    def test_a_dry_run_writes_nothing(self):
+        self.push(document("a.test"))
+        out, _ = self.push(document("c.test"), "--dry-run", "--format", "json")
+        told = json.loads(out)
+        self.assertEqual((False, False), (told["written"], told["diff"]["same"]))
+        self.assertEqual({"opens", "closes"}, {row["effect"] for row in told["diff"]["changes"]})
+        self.assertEqual(1, self.writes())
+
+    def test_a_policy_with_mistakes_is_not_written_and_nobody_is_asked(self):
+        _, err = self.push(document("a.test/path"), code=3)
+        self.assertRegex(err, r"policy\.yaml:4:\d+: error: ")
+        self.assertEqual([], self.aws.requests)
+
+    def test_an_older_one_needs_to_be_meant(self):
+        self.push(document("a.test", version=5))
+        _, err = self.push(document("b.test", version=4), code=1)
+        self.assertIn("--allow-rollback", err)
+        self.assertEqual(1, self.writes())
+        self.push(document("b.test", version=4), "--allow-rollback")
+        self.assertEqual(2, self.writes())
+
+    def test_a_long_one_goes_by_an_object_and_reaches_a_gateway(self):
+        names = [f"host-{n}.example.test" for n in range(1000)]
+        _, err = self.push(document(*names), code=2)
+        self.assertIn("--via s3://bucket/key", err)
+        self.assertEqual(0, self.writes())
+        self.aws.s3.put("policies", "other", b"")
+        self.push(document(*names, "a.test"), "--via", "s3://policies/long.yaml")
+        pointer = json.loads(self.aws.ssm.value(NAME))
+        self.assertEqual({"bucket", "key", "versionId", "sha256"}, set(pointer))
+        origin = self.enter(HttpOrigin(lambda seen: b"hello"))
+        dns = self.enter(DnsServer({".test": Answer("127.0.0.1")}))
+        gateway = self.enter(Gateway(
+            "--policy-source", SSM, "--policy-interval", "50ms",
+            "--policy-cache", self.folder / "cache", dns=dns,
+            environment=self.aws.environment()))
+
+        def status(name):
+            with gateway.client() as client:
+                return client.get(f"http://{name}:{origin.port}/").status
+
+        wait_until(lambda: status("a.test") == 200)
+        self.push(document(*names), "--via", "s3://policies/long.yaml")
+        wait_until(lambda: status("a.test") == 403)
+
+    def test_an_object_by_itself(self):
+        self.aws.s3.put("policies", "list.yaml", document("a.test"))
+        out, _ = self.push(document("b.test"), url="s3://policies/list.yaml")
+        self.assertRegex(out, r"s3://policies/list\.yaml is version \S+ now\n$")
+
+    def test_who_may_not_write_is_told_what_is_missing(self):
+        reader = self.aws.iam.user("reader", [{"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": "*"}]}])
+        _, err = self.push(document("a.test"), code=1, credentials=reader)
+        self.assertIn("ssm:PutParameter", err)
+
+    def test_where_it_cannot_write(self):
+        for url, word in (("secretsmanager://list", "ssm:// and s3:// only"),
+                          ("https://host/list", "ssm:// and s3:// only"),
+                          ("ftp://host/list", "ssm:///")):
+            with self.subTest(url=url):
+                self.assertIn(word, self.push(document("a.test"), url=url, code=2)[1])
+        self.assertEqual([], self.aws.requests)
+
+
+if __name__ == "__main__":
+    main()
