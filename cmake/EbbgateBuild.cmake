@@ -51,7 +51,10 @@ function(ebbgate_library name)
                  FILES ${headers})
   target_link_libraries(${name} PUBLIC ebbgate_options ${ARG_DEPS} PRIVATE ${ARG_LIBS})
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX VERIFY_INTERFACE_HEADER_SETS ON)
-  if(tests AND BUILD_TESTING)
+  if(tests AND NOT BUILD_TESTING)
+    # For what a folder says of its tests; nothing builds it.
+    add_library(${name}_test OBJECT EXCLUDE_FROM_ALL ${tests})
+  elseif(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_LIBS} GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
