@@ -11,6 +11,7 @@
 #include "analyse/policy_diff.h"
 #include "analyse/replay.h"
 #include "analyse/time_text.h"
+#include "app/detail/diff_json.h"
 #include "app/exit_code.h"
 #include "app/log_input.h"
 #include "app/options.h"
@@ -195,9 +196,9 @@ std::string text_of(const analyse::PolicyDiff& diff) {
   return out;
 }
 
-Json json_of(const analyse::PolicyDiff& diff) {
+nlohmann::ordered_json detail::json_of(const analyse::PolicyDiff& diff) {
   Json changes = Json::array();
-  for (const analyse::Change& change : diff.changes) changes.push_back(json_of(change));
+  for (const analyse::Change& change : diff.changes) changes.push_back(app::json_of(change));
   Json modes = Json::array();
   for (const analyse::ModeChange& change : diff.modes) {
     modes.push_back(
@@ -252,7 +253,7 @@ int run_diff(std::span<const char* const> words) {
     report = replay.report();
   }
   if (options.format == "json") {
-    Json out = json_of(diff);
+    Json out = detail::json_of(diff);
     if (report) out["replay"] = json_of(*report, input.counts, options.top);
     std::puts(out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else {

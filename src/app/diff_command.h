@@ -1,7 +1,6 @@
 // `ebbgate diff`: what a change of policy means, and what it would have meant for a log.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 
@@ -9,9 +8,8 @@
 
 namespace ebbgate::app {
 
-// A difference for people, and for programs: {"same": …, "changes": […], "modes": […]}.
+// A difference for people, a line each.
 [[nodiscard]] std::string text_of(const analyse::PolicyDiff& diff);
-[[nodiscard]] nlohmann::ordered_json json_of(const analyse::PolicyDiff& diff);
 
 // In: the words after `diff`. Writes to standard output; complaints go to standard error. Out: an
 // exit code as the help has it.

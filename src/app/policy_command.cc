@@ -13,6 +13,7 @@
 
 #include "analyse/policy_diff.h"
 #include "app/aws_session.h"
+#include "app/detail/diff_json.h"
 #include "app/diff_command.h"
 #include "app/exit_code.h"
 #include "app/own_flags.h"
@@ -111,7 +112,7 @@ void print(const Outcome& outcome, const std::string& url, const Options& option
                    {"version", outcome.version},
                    {"first", outcome.is_first},
                    {"same", outcome.is_same},
-                   {"diff", json_of(outcome.diff)}}
+                   {"diff", detail::json_of(outcome.diff)}}
                   .dump(2, ' ', false, Json::error_handler_t::replace)
                   .c_str());
     return;
