@@ -12,7 +12,7 @@ namespace ebbgate::alert {
 struct Message {
   std::string subject;  // printable ASCII, less than 100 characters, as SNS wants it
   std::string text;     // lines for people
-  std::string json;     // one object, docs/alerts.md
+  std::string json;     // one object, docs/fleet.md
   bool operator==(const Message&) const = default;
 };
 

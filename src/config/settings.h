@@ -85,7 +85,7 @@ struct Settings {
     bool is_on = false;
     std::string region;  // empty: the environment's, or the instance's
     std::string group;   // of Auto Scaling; empty: the one that the instance is in
-    std::string lifecycle_hook = "ebbgate-drain";
+    std::string lifecycle_hook = "drain";
     Duration deregistration_delay = std::chrono::minutes(5);
     std::optional<Tag> address_tag;  // of the Elastic IPs to claim one from; nothing: none
     std::string stack;               // of CloudFormation; empty: the tags of the instance say

@@ -15,7 +15,7 @@ from harness.origins import TcpOrigin  # noqa: E402
 from harness.process import wait_until  # noqa: E402
 from harness.testing import Case, main  # noqa: E402
 
-HOOK = {"LifecycleHookName": "ebbgate-drain", "HeartbeatTimeout": 600,
+HOOK = {"LifecycleHookName": "drain", "HeartbeatTimeout": 600,
         "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING"}
 
 

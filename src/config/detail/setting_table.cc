@@ -299,7 +299,7 @@ constexpr std::array kSettings = std::to_array<Setting>({
      "Where the services below are.", aws<&A::region, parse_region>},
     {"AWS", "aws-group", "NAME", kOnce, "the one that the instance is in",
      "The Auto Scaling group.", aws<&A::group, aws_name<255>>},
-    {"AWS", "aws-lifecycle-hook", "NAME", kOnce, "ebbgate-drain",
+    {"AWS", "aws-lifecycle-hook", "NAME", kOnce, "drain",
      "The group's hook for instances that end, which is completed when the gateway is drained.",
      aws<&A::lifecycle_hook, aws_name<255>>},
     {"AWS", "aws-deregistration-delay", "DURATION", kOnce, "5m",
