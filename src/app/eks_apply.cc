@@ -116,6 +116,13 @@ net::Task<Run> bring_up(AwsSession& session, const EksJob& job, deploy::Progress
         co_return run;
       }
     }
+    if (step.id == "cluster") {
+      auto log = co_await deploy::learn_control_plane_log(client, job.plan, run.facts, soon());
+      if (!log) {
+        stop(run, log.error(), "logs DescribeLogStreams");
+        co_return run;
+      }
+    }
     const deploy::Template* found = deploy::find_template(job.templates, step.id);
     auto order = deploy::order_of(job.plan, step, *found, job.settings, run.facts);
     if (!order) {

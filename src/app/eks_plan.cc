@@ -58,6 +58,11 @@ net::Task<Seen> look(AwsSession& session, const EksJob& job) {
     co_return seen;
   }
   seen.stacks = *std::move(stacks);
+  auto log = co_await deploy::learn_control_plane_log(client, job.plan, seen.facts, deadline);
+  if (!log) {
+    offline(log.error(), "logs DescribeLogStreams");
+    co_return seen;
+  }
   auto network = co_await deploy::learn_network(client, job.settings, seen.facts, deadline);
   if (!network) {
     offline(network.error(), "ec2 DescribeVpcEndpoints");
@@ -119,7 +124,7 @@ void print_text(const EksJob& job, const Seen& seen, const deploy::Cost& cost) {
     for (const std::string& each : state.differences) {
       std::printf("      ~ %s\n", escaped_prose(each).c_str());
     }
-    std::printf("      resources: %s\n", counted(*found).c_str());
+    std::printf("      resources, at most: %s\n", counted(*found).c_str());
     for (const deploy::Argument& each : step.arguments) {
       const auto value = deploy::resolve(each, job.settings, seen.facts);
       std::printf("      %s = %s%s%s\n", each.name.c_str(), value.is_known ? "" : "(",

@@ -22,10 +22,6 @@ StackResult result_of(End end, std::string why = {}, std::string next = {}) {
   return result;
 }
 
-std::string id_of(const cfn::StackResource& resource) {
-  return resource.logical_id + " (" + resource.type + ") " + resource.physical_id;
-}
-
 }  // namespace
 
 Deadline Driver::soon() const {
@@ -198,11 +194,8 @@ net::Task<Driver::Turn> Driver::create_or_update(const StackOrder& order,
                                        "`, then run the same command with --yes, or take the "
                                        "change of eks.yaml back")};
   }
-  auto newest = std::string();
-  if (stack) {
-    auto from = co_await newest_event(order.name);
-    if (from) newest = *std::move(from);
-  }
+  auto from = co_await newest_event(order.name);
+  const std::string newest = from ? *std::move(from) : std::string();
   auto begun = co_await cfn::execute_change_set(*client_, order.name, set.name, {}, soon());
   if (!begun && !begun.error().is("InvalidChangeSetStatus") &&
       !begun.error().is("ChangeSetNotFound")) {
@@ -318,6 +311,17 @@ net::Task<Driver::Turn> Driver::rebuild(const Stack& stack) {
   co_return Turn{};
 }
 
+net::Task<std::vector<std::string>> Driver::retained_of(std::string stack) {
+  std::vector<std::string> retained;
+  const auto events = co_await cfn::describe_stack_events(*client_, std::move(stack), "", soon());
+  if (!events) co_return retained;
+  for (const cfn::StackEvent& event : *events) {
+    if (event.status != "DELETE_SKIPPED") continue;
+    retained.push_back(event.logical_id + " (" + event.type + ") " + event.physical_id);
+  }
+  co_return retained;
+}
+
 net::Task<StackResult> Driver::take_down(std::string stack) {
   bool deleted = false;
   StackResult done = result_of(End::kUnchanged);
@@ -356,12 +360,7 @@ net::Task<StackResult> Driver::take_down(std::string stack) {
     const std::string id = current.id.empty() ? stack : current.id;
     auto rest = co_await follow(id, newest);
     if (!rest) co_return failure(rest.error(), "the stack " + stack);
-    auto resources = co_await cfn::describe_stack_resources(*client_, id, soon());
-    if (!resources) continue;
-    done.retained.clear();
-    for (const cfn::StackResource& each : *resources) {
-      if (each.status == "DELETE_SKIPPED") done.retained.push_back(id_of(each));
-    }
+    if (deleted) done.retained = co_await retained_of(id);
   }
   co_return result_of(End::kFailed, "the stack changes between each two looks at it",
                       "see who else works on it, then run the same command again");

@@ -93,6 +93,8 @@ class Driver {
                                                                 std::string events_from);
   [[nodiscard]] net::Task<Outcome<std::string>> newest_event(std::string stack);
   [[nodiscard]] net::Task<std::string> why_failed(std::string stack);
+  // What its deletion left in place.
+  [[nodiscard]] net::Task<std::vector<std::string>> retained_of(std::string stack);
   [[nodiscard]] net::Task<void> pause();
 
   [[nodiscard]] StackResult failure(const aws::Failure& failure, std::string_view what) const;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "aws/ec2.h"
+#include "aws/logs.h"
 #include "aws/servicequotas.h"
 #include "noproxy/aws_names.h"
 
@@ -55,6 +56,25 @@ net::Task<aws::Outcome<std::vector<StackNow>>> learn_stacks(aws::Client& client,
     all.push_back(std::move(now));
   }
   co_return all;
+}
+
+net::Task<aws::Outcome<void>> learn_control_plane_log(aws::Client& client, const Plan& plan,
+                                                      Facts& facts, Deadline deadline) {
+  auto stack = co_await cfn::describe_stack(client, plan.step("cluster")->stack, deadline);
+  if (!stack) co_return std::unexpected(std::move(stack.error()));
+  if (*stack && need_of((*stack)->status) == Need::kUpdate) {
+    for (const auto& [name, value] : (*stack)->parameters) {
+      if (name == "ControlPlaneLogGroup") facts.control_plane_log = value;
+    }
+    if (!facts.control_plane_log.empty()) co_return aws::Outcome<void>();
+  }
+  const std::string group = "/aws/eks/" + plan.cluster + "/cluster";
+  auto streams = co_await aws::logs::describe_log_streams(client, group, "", deadline);
+  if (!streams && !streams.error().is("ResourceNotFoundException")) {
+    co_return std::unexpected(std::move(streams.error()));
+  }
+  facts.control_plane_log = streams ? "existing" : "create";
+  co_return aws::Outcome<void>();
 }
 
 net::Task<aws::Outcome<void>> learn_network(aws::Client& client,

@@ -26,6 +26,12 @@ struct StackNow {
                                                                           Facts& facts,
                                                                           Deadline deadline);
 
+// Whether the control plane's log group, whose name EKS dictates, has to be made: an earlier
+// cluster of this name may have left it behind. Once the stack stands, it stays as it was decided.
+[[nodiscard]] net::Task<aws::Outcome<void>> learn_control_plane_log(aws::Client& client,
+                                                                    const Plan& plan, Facts& facts,
+                                                                    Deadline deadline);
+
 // The blocks of the cluster's VPC and the endpoints that exist in it, once the stack `vpc` stands.
 // Endpoints of services that NO_PROXY has no name for are left out.
 [[nodiscard]] net::Task<aws::Outcome<void>> learn_network(aws::Client& client,

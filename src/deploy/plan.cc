@@ -190,6 +190,7 @@ class Planner {
     give("AuthenticationMode",
          std::string(settings_.access.value == config::AccessMode::kApi ? "API"
                                                                         : "API_AND_CONFIG_MAP"));
+    give("ControlPlaneLogGroup", FromControlPlaneLog{});
     if (!settings_.bastion) return;
     const config::EksBastion& bastion = *settings_.bastion;
     plan_.steps.back().after.emplace_back("peering");
@@ -334,6 +335,10 @@ Resolved resolve(const Argument& argument, const EksSettings& settings, const Fa
     const auto found = facts.zones.find(zone->name);
     if (found != facts.zones.end()) return {found->second};
     return {"the id of the zone " + zone->name + " in the account", false};
+  }
+  if (std::holds_alternative<FromControlPlaneLog>(argument.source)) {
+    if (!facts.control_plane_log.empty()) return {facts.control_plane_log};
+    return {"create, or existing where an earlier cluster of this name left its log behind", false};
   }
   auto value = no_proxy(settings, facts);
   const bool is_whole = output_of(facts, "cluster", "ClusterEndpoint") != nullptr;

@@ -31,7 +31,10 @@ struct FromZone {  // the id of the zone that has this name in the account
 struct FromNoProxy {  // NO_PROXY, by what exists
   bool operator==(const FromNoProxy&) const = default;
 };
-using Source = std::variant<std::string, FromOutput, FromZone, FromNoProxy>;
+struct FromControlPlaneLog {  // whether an earlier cluster of this name left its log group behind
+  bool operator==(const FromControlPlaneLog&) const = default;
+};
+using Source = std::variant<std::string, FromOutput, FromZone, FromNoProxy, FromControlPlaneLog>;
 
 struct Argument {
   std::string name;
@@ -72,8 +75,9 @@ struct Plan {
 struct Facts {
   std::map<std::string, std::string> zones;                   // ids by name
   std::map<std::string, aws::cloudformation::Pairs> outputs;  // by step
-  std::vector<std::string> vpc_endpoints;                     // that exist, with private DNS
-  std::vector<Cidr> vpc_cidrs;                                // of the cluster's VPC
+  std::string control_plane_log;           // `create` or `existing`; empty: not known
+  std::vector<std::string> vpc_endpoints;  // that exist, with private DNS
+  std::vector<Cidr> vpc_cidrs;             // of the cluster's VPC
 };
 
 // What NO_PROXY is made of (semantics 9). Without facts, what the settings will lead to.

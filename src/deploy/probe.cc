@@ -170,7 +170,9 @@ std::optional<Result<std::string>> NetworkProbe::kubectl(
   if (failed == ENOENT) return std::nullopt;
   if (failed != 0) text = std::generic_category().message(failed);
   if (!is_good) {
-    return fail(Reason::kInternal, Side::kSelf, "kubectl: " + escaped_prose(text, 300));
+    while (text.ends_with('\n')) text.pop_back();
+    const std::string last = text.substr(text.rfind('\n') + 1);  // what it says at the end
+    return fail(Reason::kInternal, Side::kSelf, "kubectl: " + escaped_prose(last, 300));
   }
   return text;
 }

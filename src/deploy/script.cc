@@ -53,6 +53,18 @@ zone_id() {
 }
 )";
 
+constexpr const char* kLogFunction = R"(
+# Whether the control plane's log group is to be made: an earlier cluster may have left it behind.
+control_plane_log() {
+  aws cloudformation describe-stacks --region "$region" --stack-name "$cluster-cluster" --query \
+    "Stacks[0].Parameters[?ParameterKey=='ControlPlaneLogGroup'].ParameterValue" \
+    --output text 2>/dev/null && return
+  found=$(aws logs describe-log-groups --region "$region" --query 'length(logGroups)' \
+    --output text --log-group-name-prefix "/aws/eks/$cluster/cluster")
+  if [ "$found" = 0 ]; then echo create; else echo existing; fi
+}
+)";
+
 class Script {
  public:
   Script(const Plan& plan, const config::EksSettings& settings)
@@ -65,6 +77,7 @@ class Script {
            "is.\n";
     out_ += kHead;
     if (has_zone_names()) out_ += kZoneFunction;
+    out_ += kLogFunction;
     out_ += "\nregion=" + shell_quoted(plan_.region) + "\ncluster=" + shell_quoted(plan_.cluster) +
             "\n";
     for (const Step& step : plan_.steps) add(step);
@@ -97,6 +110,8 @@ class Script {
         set(variable(*from), "$(output \"$cluster-" + from->step + "\" " + from->output + ")");
       } else if (const auto* zone = std::get_if<FromZone>(&each.source)) {
         set(variable(*zone), "$(zone_id " + shell_quoted(zone->name) + ")");
+      } else if (std::holds_alternative<FromControlPlaneLog>(each.source)) {
+        set("log_group", "$(control_plane_log)");
       } else if (std::holds_alternative<FromNoProxy>(each.source)) {
         set("api_host", "$(output \"$cluster-cluster\" ClusterEndpointHost)");
         set("no_proxy", "\"" + no_proxy_template(settings_) + "\"");
@@ -119,6 +134,7 @@ class Script {
     std::string name = "no_proxy";
     if (const auto* from = std::get_if<FromOutput>(&each.source)) name = variable(*from);
     if (const auto* zone = std::get_if<FromZone>(&each.source)) name = variable(*zone);
+    if (std::holds_alternative<FromControlPlaneLog>(each.source)) name = "log_group";
     return "\"" + each.name + "=$" + name + "\"";
   }
 

@@ -148,11 +148,12 @@ class Verifier {
 
   // What kubectl prints, or nothing after the check has ended.
   std::optional<std::string> ask_kubectl(std::vector<std::string> arguments) {
-    std::string command = "kubectl";
-    if (!options_.kubeconfig.empty()) {
-      arguments.insert(arguments.begin(), {"--kubeconfig", options_.kubeconfig});
+    if (options_.kubeconfig.empty()) {  // kubectl's own may be of another cluster
+      end(Finding::kSkipped, "there is no kubeconfig of this cluster here",
+          "name the one that `ebbgate eks apply` wrote by --kubeconfig");
+      return std::nullopt;
     }
-    for (const std::string& each : arguments) command += " " + each;
+    arguments.insert(arguments.begin(), {"--kubeconfig", options_.kubeconfig});
     const auto printed = probe_.kubectl(arguments);
     if (!printed) {
       end(Finding::kSkipped, "there is no kubectl here",

@@ -55,7 +55,7 @@ struct VerifyOptions {
   std::string refused = "ebbgate-verify.invalid:443";
   std::string echo = "http://checkip.amazonaws.com/";  // answers with the caller's address
   std::vector<std::string> skip;                       // names of checks
-  std::string kubeconfig;                              // empty: kubectl's own
+  std::string kubeconfig;                              // empty: what needs it is skipped
   Duration wait = std::chrono::minutes(6);             // for the alarm
   Duration poll = std::chrono::seconds(10);
   Duration call_time = std::chrono::seconds(30);

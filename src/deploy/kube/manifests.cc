@@ -14,6 +14,7 @@ namespace ebbgate::deploy {
 namespace {
 
 constexpr std::string_view kNamespace = "ebbgate-system";  // of the files
+constexpr std::size_t kMaxConfigMap = 1'000'000;           // octets
 constexpr std::string_view kConfigMap = "proxy-environment-variables";
 
 bool is_label(std::string_view text) {  // RFC 1123, as names of namespaces
@@ -120,11 +121,16 @@ Result<std::string> core_dns(const KubeAnswers& answers) {
     if (!of_service) return std::unexpected(std::move(of_service.error()));
     for (const std::string& name : *of_service) add(name);
   }
+  const std::string text = indented(corefile(names), "    ");
+  if (text.size() > kMaxConfigMap) {
+    return fail(Reason::kMalformedRequest, Side::kSelf,
+                "these are too many names for CoreDNS's ConfigMap, which holds 1 MiB");
+  }
   return "# Replaces the cluster's own. With the EKS add-on it is the value of `corefile` in the\n"
          "# add-on's configuration: see commands.sh.\n"
          "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: coredns\n  namespace: kube-system\n"
          "data:\n  Corefile: |\n" +
-         indented(corefile(names), "    ");
+         text;
 }
 
 std::string commands(const KubeAnswers& answers) {
@@ -153,11 +159,15 @@ std::string commands(const KubeAnswers& answers) {
   }
   say("The variables of the proxy, where the DaemonSets look for them.",
       "kubectl apply -f cluster/proxy-environment.yaml");
-  say("The VPC CNI asks EC2 for addresses: through the proxy, unless there is an interface "
-      "endpoint\n"
-      "# for ec2. An apply under a field manager of its own survives updates of the add-on, whose\n"
-      "# configuration has no place for such variables.",
-      "kubectl apply --server-side --field-manager=ebbgate -f cluster/aws-node.yaml");
+  const auto& endpoints = answers.network.vpc_endpoints;
+  const bool has_ec2 = std::ranges::find(endpoints, "ec2") != endpoints.end();
+  const std::string aws_node =
+      "kubectl apply --server-side --field-manager=ebbgate -f cluster/aws-node.yaml";
+  say(has_ec2 ? "The VPC CNI asks EC2 for addresses, and has an endpoint for it. Otherwise:"
+              : "The VPC CNI asks EC2 for addresses, and there is no endpoint for it. An apply "
+                "under a field\n# manager of its own survives updates of the add-on, whose "
+                "configuration has no place for this.",
+      has_ec2 ? "# " + aws_node : aws_node);
   say("kube-proxy needs none where the cluster's endpoint is private; where it is not:",
       "# kubectl apply --server-side --field-manager=ebbgate -f cluster/kube-proxy.yaml");
   const std::string from = " --namespace=kube-system --from=configmap/" + std::string(kConfigMap);

@@ -1,0 +1,509 @@
+"""`ebbgate eks` against the tests' own AWS: all stacks come up, twice, and after being killed at every
+step; what fails says what to do next, and a later apply recovers; a bad file is refused before the
+first call."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+from harness.aws import Emulator
+from harness.gateway import BINARY
+from harness.testing import Case, main
+
+SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "eks.yaml"
+STEPS = ("vpc", "peering", "service-role", "cluster", "gateway", "nodegroup")
+STACKS = [f"EKSdemo-{step}" for step in STEPS]
+FAULTS = int(os.environ.get("EBBGATE_TEST_FAULTS", "1000"))
+PATIENCE = 120  # seconds, of one run of the command
+
+
+class EksCase(Case):
+    def setUp(self):
+        self.aws = self.enter(Emulator(region="eu-west-2"))
+        self.engine = self.aws.cloudformation.engine
+        self.engine.seconds = 0
+        self.folder = self.scratch()
+        self.text = SAMPLE.read_text()
+        self.config = self.folder / "eks.yaml"
+        self.place_bastion()
+
+    def place_bastion(self):
+        """The sample's bastion gets a VPC that is there."""
+        ec2 = self.aws.ec2
+        vpc = ec2.add_vpc("172.31.0.0/16")
+        table = next(each["routeTableId"] for each in ec2.route_tables.values()
+                     if each["vpcId"] == vpc)
+        text = re.sub(r"vpc-\w+", vpc, self.text)
+        text = re.sub(r"rtb-\w+", table, text)
+        self.text = re.sub(r"  securityGroup: .*\n", "", text)
+        self.write(self.text)
+
+    def write(self, text):
+        self.config.write_text(text)
+
+    def change(self, old, new):
+        self.assertIn(old, self.text)
+        self.text = self.text.replace(old, new)
+        self.write(self.text)
+
+    def start(self, command, *flags):
+        return subprocess.Popen(
+            [BINARY, "eks", command, "--config", str(self.config), "--poll-interval", "5ms",
+             *flags],
+            env={**os.environ, **self.aws.environment(), "HOME": str(self.folder)},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, process):
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            self.fail("it did not end:\n" + out[-3000:] + err[-3000:])
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def run_eks(self, command, *flags):
+        return self.finish(self.start(command, *flags))
+
+    def succeed(self, command, *flags):
+        done = self.run_eks(command, *flags)
+        self.assertEqual(0, done.returncode, done.stdout[-3000:] + done.stderr[-3000:])
+        return done.stdout
+
+    def fail_with_next(self, command, *flags):
+        """A run that fails says what to do next. Out: everything that it said."""
+        done = self.run_eks(command, *flags)
+        said = done.stdout + done.stderr
+        self.assertEqual(1, done.returncode, said[-3000:])
+        self.assertRegex(said, r"(?m)^next: \w", said[-3000:])
+        return said
+
+    def statuses(self):
+        return {stack.name: stack.status for stack in self.aws.cloudformation.stacks
+                if stack.status != "DELETE_COMPLETE"}
+
+    def assert_stands(self):
+        self.assertEqual({name: "CREATE_COMPLETE" for name in STACKS}, self.statuses())
+
+    def writes(self):
+        return [call for call in self.aws.requests
+                if call.operation and not call.operation.startswith(("Describe", "Get"))]
+
+    def before(self, operation, stack, act, after=False):
+        """Calls `act` in the moment in which the operation on the stack arrives, or is done."""
+        service, ordered = self.aws.cloudformation, self.aws.cloudformation.call
+        pending = [True]
+
+        def call(name, parameters, credentials):
+            hit = pending and name == operation and parameters.get("StackName") == stack
+            if hit:
+                pending.clear()
+            if hit and not after:
+                act()
+            value = ordered(name, parameters, credentials)
+            if hit and after:
+                act()
+            return value
+        service.call = call
+
+
+class Applying(EksCase):
+    def test_all_stacks_come_up_in_order_and_the_second_time_changes_nothing(self):
+        said = self.succeed("apply")
+        self.assert_stands()
+        self.assertEqual(STACKS, [stack.name for stack in self.aws.cloudformation.stacks])
+        self.assertIn("EKSdemo stands.", said)
+        self.aws.requests.clear()
+        said = self.succeed("apply")
+        self.assertIn("nothing has changed", said)
+        self.assertEqual([], self.writes())
+        for step in STEPS:
+            self.assertIn(f"{step}: unchanged", said)
+
+    def test_nodes_get_the_no_proxy_of_what_exists(self):
+        self.change("endpoints: [ec2, eks-auth]", "endpoints: [ec2, eks-auth, sts]")
+        self.succeed("apply")
+        stack = self.aws.cloudformation.stack("EKSdemo-nodegroup")
+        entries = stack.parameters["NoProxy"].split(",")
+        for entry in ("10.100.0.0/16", "10.64.0.0/16", "172.31.0.0/16", "169.254.169.254",
+                      "169.254.170.23", ".svc", ".internal", "sts.eu-west-2.amazonaws.com",
+                      "ec2.eu-west-2.amazonaws.com"):
+            self.assertIn(entry, entries)
+        self.assertNotIn("logs.eu-west-2.amazonaws.com", entries)
+        host = next(iter(self.aws.eks.clusters.values())).told["endpoint"].removeprefix("https://")
+        self.assertIn(host.lower(), entries)
+
+    def test_kubectl_gets_what_it_needs(self):
+        self.succeed("apply")
+        folder = self.folder / "EKSdemo"
+        config = (folder / "kubeconfig").read_text()
+        self.assertIn("args: [eks, token, --cluster,", config)
+        self.assertEqual(0o600, (folder / "kubeconfig").stat().st_mode & 0o777)
+        proxy = (folder / "proxy-environment-variables.yaml").read_text()
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY",
+                     "no_proxy"):
+            self.assertIn(f"  {name}: \"", proxy)
+        if shutil.which("kubectl"):
+            done = subprocess.run(
+                ["kubectl", "config", "view", "--kubeconfig", folder / "kubeconfig", "-o",
+                 "jsonpath={.current-context}"], capture_output=True, text=True, timeout=60)
+            self.assertEqual("EKSdemo", done.stdout, done.stderr)
+
+    def test_a_token_is_what_kubectl_wants(self):
+        done = subprocess.run(
+            [BINARY, "eks", "token", "--cluster", "EKSdemo", "--region", "eu-west-2"],
+            env={**os.environ, **self.aws.environment()}, capture_output=True, text=True,
+            timeout=PATIENCE)
+        self.assertEqual(0, done.returncode, done.stderr)
+        credential = json.loads(done.stdout)
+        self.assertEqual("ExecCredential", credential["kind"])
+        self.assertTrue(credential["status"]["token"].startswith("k8s-aws-v1."))
+        self.assertRegex(credential["status"]["expirationTimestamp"], r"^\d{4}-.*Z$")
+
+    def test_a_change_of_the_file_changes_the_stack_it_concerns(self):
+        self.succeed("apply")
+        self.change("  desired: 2\n  max: 4", "  desired: 3\n  max: 5")
+        plan = self.succeed("plan")
+        self.assertIn("~ parameter MaxSize: 4 -> 5", plan)
+        said = self.succeed("apply")
+        self.assertIn("nodegroup: updated", said)
+        self.assertIn("gateway: unchanged", said)
+
+    def test_what_replaces_something_is_shown_and_needs_yes(self):
+        self.succeed("apply")
+        before = self.statuses()
+        self.change("architecture: arm64", "architecture: x86-64")
+        self.change("instanceTypes: [c7g.medium]", "instanceTypes: [c7i.large]")
+        self.change("serviceCidr: 10.100.0.0/16", "serviceCidr: 10.101.0.0/16")
+        said = self.fail_with_next("apply")
+        self.assertIn("REPLACE", said)
+        self.assertIn("--yes", said)
+        self.assertEqual(before, self.statuses())
+
+    def test_json_is_for_programs(self):
+        done = self.run_eks("apply", "--format", "json")
+        self.assertEqual(0, done.returncode, done.stderr)
+        out = json.loads(done.stdout)
+        self.assertTrue(out["succeeded"])
+        self.assertEqual(list(STEPS), [step["id"] for step in out["steps"]])
+        self.assertEqual({"created"}, {step["end"] for step in out["steps"]})
+        plan = json.loads(self.succeed("plan", "--format", "json"))
+        self.assertEqual({"unchanged"}, {step["state"] for step in plan["steps"]})
+
+
+class Planning(EksCase):
+    def test_it_changes_nothing(self):
+        plan = self.succeed("plan")
+        self.assertIn("state: new", plan)
+        self.assertIn("USD a month", plan)
+        self.assertEqual([], self.writes())
+        self.assertEqual({}, self.statuses())
+
+    def test_it_works_without_credentials(self):
+        done = subprocess.run(
+            [BINARY, "eks", "plan", "--config", str(self.config), "--call-timeout", "200ms"],
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder),
+                 "AWS_EC2_METADATA_DISABLED": "true"},
+            capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn("Not compared with what stands", done.stdout)
+
+    def test_an_unknown_zone_is_refused_by_what_the_account_has(self):
+        self.change("eu-west-2b]", "eu-west-2z]")
+        for command in ("plan", "apply"):
+            done = self.run_eks(command)
+            self.assertEqual(3, done.returncode, done.stdout)
+            self.assertRegex(done.stderr, r"eks.yaml:9:\d+: error: this account has no zone "
+                                          r'"eu-west-2z"; it has eu-west-2a')
+        self.assertEqual([], self.writes())
+
+    BAD = {
+        "a public block": ("cidr: 10.64.0.0/16", "cidr: 172.32.0.0/16", 8, "as in 10.64.0.0/16"),
+        "an overlap": ("serviceCidr: 10.100.0.0/16", "serviceCidr: 10.64.0.0/16", 10,
+                       "choose another block"),
+        "too small": ("cidr: 10.64.0.0/16", "cidr: 10.64.0.0/26", 8, "from /16 to /21"),
+        "another region's zone": ("eu-west-2b]", "us-east-1b]", 9, "as in eu-west-2a"),
+        "a URL": ("- api.github.com", "- https://api.github.com/", 21, "write "),
+        "a bundle that is none": ("[eks-node,", "[eks-nodes,", 19, "write eks-node"),
+        "a key that is none": ("nodes:", "node:", 34, "write `nodes`"),
+        "a version that is a number": ('version: "1.35"', "version: 1.35", 5, 'write "1.35"'),
+        "no YAML": ("tags: {", "tags: {{{", 44, ""),
+    }
+
+    def test_a_bad_file_is_refused_with_line_and_fix_before_any_call(self):
+        good = self.text
+        for what, (old, new, line, fix) in self.BAD.items():
+            with self.subTest(what):
+                self.assertIn(old, good)
+                self.write(good.replace(old, new))
+                for command in ("plan", "apply", "verify", "destroy"):
+                    done = self.run_eks(command)
+                    self.assertEqual(3, done.returncode, done.stdout)
+                    self.assertRegex(done.stderr, rf"(?m)^\S*eks\.yaml:{line}:\d+: error: ")
+                    self.assertIn(fix, done.stderr)
+                    self.assertEqual([], self.aws.requests)
+
+    def test_the_script_is_clean(self):
+        if not shutil.which("shellcheck"):
+            self.skipTest("shellcheck is not installed")
+        texts = {"as it is": self.text,
+                 "aws-auth": self.text.replace("version:", "access: configmap\nversion:"),
+                 "no endpoints": self.text.replace("[ec2, eks-auth]", "[]"),
+                 "zones by id": self.text.replace("eu-west-2a, eu-west-2b", "euw2-az1, euw2-az2"),
+                 "a quote": self.text.replace("team: platform", "team: it's ours")}
+        for what, text in texts.items():
+            with self.subTest(what):
+                self.write(text)
+                script = self.succeed("plan", "--bastion-script")
+                self.assertEqual([], self.aws.requests)
+                done = subprocess.run(["shellcheck", "-"], input=script, capture_output=True,
+                                      text=True, timeout=PATIENCE)
+                self.assertEqual("", done.stdout)
+
+    # Stands in for the aws program: keeps what is deployed, and answers with what was asked for.
+    AWS = """#!/usr/bin/python3
+import json, sys
+words = sys.argv[1:]
+def value(flag):
+    return words[words.index(flag) + 1]
+if words[:2] == ["cloudformation", "deploy"]:
+    given = words[words.index("--parameter-overrides") + 1:] if "--parameter-overrides" in words else []
+    print(json.dumps([value("--stack-name"), value("--template-file"), given]),
+          file=open(LOG, "a"))
+elif words[:2] == ["cloudformation", "describe-stacks"]:
+    print("output", value("--query").split("'")[1], "of", value("--stack-name"))
+elif words[:2] == ["logs", "describe-log-groups"]:
+    print(0)
+elif words[:2] == ["ec2", "describe-availability-zones"]:
+    print("id of", value("--zone-names"))
+"""
+
+    def test_the_script_passes_what_apply_would(self):
+        script, log, tools = self.folder / "apply.sh", self.folder / "log", self.folder / "bin"
+        script.write_text(self.succeed("plan", "--bastion-script"))
+        plan = json.loads(self.succeed("plan", "--offline", "--format", "json"))
+        tools.mkdir()
+        (tools / "aws").write_text(self.AWS.replace("LOG", repr(str(log))))
+        for name in ("kubectl", "curl"):  # what comes after the stacks
+            (tools / name).write_text("#!/bin/sh\ncat > /dev/null < /dev/null\n")
+        for tool in tools.iterdir():
+            tool.chmod(0o755)
+        done = subprocess.run(["sh", str(script), "the-templates"], capture_output=True, text=True,
+                              timeout=PATIENCE, env={"PATH": f"{tools}:/usr/bin:/bin"})
+        self.assertEqual(0, done.returncode, done.stderr[-2000:])
+        deployed = [json.loads(line) for line in log.read_text().splitlines()]
+        self.assertEqual(STACKS, [stack for stack, _, _ in deployed])
+        for (stack, template, given), step in zip(deployed, plan["steps"]):
+            self.assertEqual(f"the-templates/{step['id']}.yaml", template)
+            passed = dict(each.split("=", 1) for each in given)
+            self.assertEqual(set(step["parameters"]), set(passed), stack)
+            for name, value in step["parameters"].items():
+                if isinstance(value, str):
+                    self.assertEqual(value, passed[name], f"{stack} {name}")
+        no_proxy = dict(each.split("=", 1) for each in deployed[-1][2])["NoProxy"]
+        self.assertIn(",output ClusterEndpointHost of EKSdemo-cluster,", no_proxy)
+        self.assertIn(",10.100.0.0/16,", no_proxy)
+
+    def test_the_templates_can_be_had(self):
+        self.succeed("plan", "--offline", "--write-templates", str(self.folder / "templates"))
+        for step in STEPS:
+            ours = SAMPLE.parent / "cloudformation" / f"{step}.yaml"
+            self.assertEqual(ours.read_text(), (self.folder / f"templates/{step}.yaml").read_text())
+        self.assertIn("state: new", self.succeed("plan", "--templates",
+                                                 str(self.folder / "templates")))
+
+
+class Interrupted(EksCase):
+    def end_at_every_call(self, how, command, *flags):
+        """The first run is ended at its first call to CloudFormation, the second at its second, and
+        so on until one comes to its end. Out: how many there were."""
+        service, ordered = self.aws.cloudformation, self.aws.cloudformation.call
+        left, process = [0], []
+
+        def call(*arguments):
+            left[0] -= 1
+            if left[0] == 0:
+                process[0].send_signal(how)
+            return ordered(*arguments)
+        service.call = call
+        for number in range(1, 500):
+            left[0] = 10**9
+            process[:] = [self.start(command, *flags)]
+            left[0] = number
+            done = self.finish(process[0])
+            if done.returncode == 0:
+                service.call = ordered
+                return number
+            if how == signal.SIGINT:
+                self.assertEqual(1, done.returncode, done.stderr[-2000:])
+                self.assertRegex(done.stdout + done.stderr, r"(?m)^next: \w")
+        return self.fail("it never came to an end")
+
+    def check(self, how):
+        # Each finished stack takes two calls before the next is worked on.
+        self.assertGreater(self.end_at_every_call(how, "apply"), 2 * len(STEPS))
+        self.assert_stands()
+        self.assertIn("nothing has changed", self.succeed("apply"))
+
+    def test_a_new_deployment_killed_at_any_call_is_completed_by_the_next_run(self):
+        ordered = self.aws.cloudformation.call
+        number, was_killed = 0, True
+        while was_killed:
+            number += 1
+            left, process = [10**9], []
+
+            def call(*arguments):
+                left[0] -= 1
+                if left[0] == 0:
+                    process[0].kill()
+                return ordered(*arguments)
+            self.aws.cloudformation.call = call
+            process[:] = [self.start("apply")]
+            left[0] = number
+            was_killed = self.finish(process[0]).returncode != 0
+            self.aws.cloudformation.call = ordered
+            self.succeed("apply")
+            self.assert_stands()
+            self.aws.close()
+            self.aws = self.enter(Emulator(region="eu-west-2"))
+            self.engine = self.aws.cloudformation.engine
+            self.engine.seconds = 0
+            self.text = SAMPLE.read_text()
+            self.place_bastion()
+            ordered = self.aws.cloudformation.call
+        self.assertGreater(number, 6 * len(STEPS))
+
+    def test_killed_at_every_call_it_goes_on(self):
+        self.check(signal.SIGKILL)
+
+    def test_interrupted_at_every_call_it_says_what_next_and_goes_on(self):
+        self.check(signal.SIGINT)
+
+    def test_interrupted_in_the_middle_of_a_stack_it_follows_it(self):
+        self.engine.seconds = 0.05
+        process = []
+        self.before("ExecuteChangeSet", "EKSdemo-vpc", lambda: process[0].kill(), after=True)
+        process.append(self.start("apply"))
+        self.finish(process[0])
+        self.assertEqual({"EKSdemo-vpc": "CREATE_IN_PROGRESS"}, self.statuses())
+        self.assertIn("is CREATE_IN_PROGRESS: following it", self.succeed("apply"))
+        self.assert_stands()
+
+    def test_killed_at_every_call_while_it_destroys_it_goes_on(self):
+        self.succeed("apply")
+        self.end_at_every_call(signal.SIGKILL, "destroy", "--yes")
+        self.assertEqual({}, self.statuses())
+
+
+class Again(EksCase):
+    def test_what_an_earlier_deployment_retained_is_in_nobodys_way(self):
+        self.aws.ec2.address_quota = 20
+        self.succeed("apply")
+        self.succeed("destroy", "--yes")
+        self.succeed("apply")
+        self.assert_stands()
+        self.assertIn("nothing has changed", self.succeed("apply"))
+
+
+class Failing(EksCase):
+    VICTIMS = {"vpc": "PrivateSubnet2", "peering": "Connection", "service-role": "ServiceRole",
+               "cluster": "Cluster", "gateway": "Fleet", "nodegroup": "NodeGroup"}
+
+    def victim(self, step):
+        text = (SAMPLE.parent / "cloudformation" / f"{step}.yaml").read_text()
+        names = re.findall(r"(?m)^  (\w+):\n    Type: AWS::", text)
+        wanted = self.VICTIMS[step]
+        return wanted if wanted in names else names[0]
+
+    def test_a_failure_in_each_stack_says_what_next_and_a_later_apply_recovers(self):
+        for step in STEPS:
+            self.engine.fail(self.victim(step), reason="Resource handler returned message: \"no\"")
+            said = self.fail_with_next("apply")
+            self.assertIn(self.victim(step), said)
+            self.assertEqual("ROLLBACK_COMPLETE", self.statuses()[f"EKSdemo-{step}"])
+        self.succeed("apply")
+        self.assert_stands()
+
+    def test_a_rollback_that_fails_needs_yes(self):
+        self.engine.fail(self.victim("vpc"))
+        self.engine.fail("PrivateSubnet1", during="DELETE")
+        self.fail_with_next("apply")
+        self.assertEqual("ROLLBACK_FAILED", self.statuses()["EKSdemo-vpc"])
+        said = self.fail_with_next("apply")
+        self.assertIn("--yes", said)
+        self.assertIn("PrivateSubnet1", said)
+        self.succeed("apply", "--yes")
+        self.assert_stands()
+
+    def test_a_failed_change_is_taken_back_and_can_be_tried_again(self):
+        self.succeed("apply")
+        self.change("  desired: 2\n  max: 4", "  desired: 3\n  max: 5")
+        self.engine.fail(self.victim("nodegroup"), during="UPDATE")
+        said = self.fail_with_next("apply")
+        self.assertIn("taken back", said)
+        self.assertEqual("UPDATE_ROLLBACK_COMPLETE", self.statuses()["EKSdemo-nodegroup"])
+        self.assertIn("nodegroup: updated", self.succeed("apply"))
+
+    def test_who_may_not_is_told_what_is_missing(self):
+        nobody = self.aws.iam.user("nobody", [{"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}]}])
+        done = subprocess.run(
+            [BINARY, "eks", "apply", "--config", str(self.config)],
+            env={**os.environ, **self.aws.environment(nobody)}, capture_output=True, text=True,
+            timeout=PATIENCE)
+        self.assertEqual(1, done.returncode)
+        self.assertRegex(done.stderr, r"(?m)^next: let whoever runs this have the permission")
+
+    def test_destroying_needs_yes_and_lists_what_is_retained(self):
+        self.succeed("apply")
+        self.fail_with_next("destroy")
+        self.assert_stands()
+        said = self.succeed("destroy", "--yes")
+        self.assertEqual({}, self.statuses())
+        self.assertIn("Retained", said)
+        self.assertIn("AWS::Logs::LogGroup", said)
+        self.assertIn("nodegroup: unchanged", self.succeed("destroy", "--yes"))
+
+    def test_a_deletion_that_fails_says_what_holds_it(self):
+        self.succeed("apply")
+        self.engine.fail("Cluster", during="DELETE", reason="something is in it")
+        said = self.fail_with_next("destroy", "--yes")
+        self.assertIn("something is in it", said)
+        self.succeed("destroy", "--yes")
+        self.assertEqual({}, self.statuses())
+
+
+class Faults(EksCase):
+    def met(self):
+        return sum(1 for call in self.aws.requests if call.fault)
+
+    def test_a_thousand_faults_never_leave_a_deployment_without_a_next_step(self):
+        self.aws.ec2.address_quota = 10**6  # those of earlier deployments are retained
+        flags = ("--call-timeout", "250ms")
+        seed, met = 0, 0
+        while met < FAULTS:
+            seed += 1
+            self.aws.requests.clear()
+            self.aws.faults.random(seed, (0.05, 0.2, 0.5)[seed % 3])
+            command = ("destroy", "--yes") if self.statuses() == {
+                name: "CREATE_COMPLETE" for name in STACKS} else ("apply", "--yes")
+            done = self.run_eks(*command, *flags)
+            met += self.met()
+            said = done.stdout + done.stderr
+            self.assertIn(done.returncode, (0, 1), f"seed {seed}\n{said[-2000:]}")
+            if done.returncode:
+                self.assertRegex(said, r"(?m)^next: \w", f"seed {seed}\n{said[-2000:]}")
+        self.aws.faults.clear()
+        self.succeed("apply", "--yes")
+        self.assert_stands()
+        print(f"{met} faults met in {seed} runs", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
