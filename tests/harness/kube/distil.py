@@ -2,7 +2,7 @@
 JavaScript client generates of the OpenAPI description. Run by hand when the version changes:
 
   npm pack @kubernetes/client-node@1.4.0 && tar xzf kubernetes-client-node-1.4.0.tgz
-  tests/kubernetes/distil.py package >tests/kubernetes/types.json
+  tests/harness/kube/distil.py package >tests/harness/kube/types.json
 """
 
 import json
