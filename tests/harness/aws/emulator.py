@@ -25,7 +25,7 @@ from .servicequotas import ServiceQuotas
 from .sns import Sns
 from .ssm import Ssm
 from .sts import Sts
-from .wire import HttpServer, Response
+from ..wire import HttpServer, Response
 
 
 class Clock:

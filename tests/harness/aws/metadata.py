@@ -8,7 +8,7 @@ import threading
 from .faults import AFTER, spoil
 from .journal import Call
 from .sts import iso
-from .wire import HttpServer, Response
+from ..wire import HttpServer, Response
 
 CONTAINER_PATH = "/v1/credentials"
 

@@ -7,7 +7,7 @@ import uuid
 from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
 
-from .wire import Response
+from ..wire import Response
 
 
 class AwsError(Exception):

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from .protocols import HEADER, AwsError, Flat, xml
 from .service import Service
 from .sts import iso
-from .wire import Response
+from ..wire import Response
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 

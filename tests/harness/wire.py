@@ -14,8 +14,9 @@ class Request:
     """One request as it came: `target` is what stood in the request line; header names in lower
     case, in order, repeated ones kept apart."""
 
-    def __init__(self, method, target, headers, body=b""):
+    def __init__(self, method, target, headers, body=b"", connection=None):
         self.method, self.target, self.headers, self.body = method, target, headers, body
+        self.connection = connection  # the socket that it came by
         self.path, _, self.query = target.partition("?")
 
     def header(self, name, default=None):
@@ -31,10 +32,12 @@ class Request:
 
 
 class Response:
-    """`delivery` is None, or one of DELIVERIES."""
+    """`delivery` is None, or one of DELIVERIES. With `stream`, an iterable of octets, the body is
+    chunked, a chunk a piece as it comes; an OSError out of it breaks the connection there."""
 
-    def __init__(self, status=200, headers=(), body=b"", delivery=None):
+    def __init__(self, status=200, headers=(), body=b"", delivery=None, stream=None):
         self.status, self.headers, self.delivery = status, list(headers), delivery
+        self.stream = stream
         self.body = body.encode() if isinstance(body, str) else body
 
     def set(self, name, value):
@@ -44,10 +47,12 @@ class Response:
 
 DELIVERIES = ("hang", "reset", "slow", "truncated", "wrong-length")
 
-_REASONS = {200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request",
+_REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 304: "Not Modified", 400: "Bad Request",
             401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-            409: "Conflict", 412: "Precondition Failed", 429: "Too Many Requests",
-            500: "Internal Server Error", 503: "Service Unavailable"}
+            406: "Not Acceptable", 409: "Conflict", 410: "Gone", 412: "Precondition Failed",
+            415: "Unsupported Media Type", 422: "Unprocessable Entity", 429: "Too Many Requests",
+            500: "Internal Server Error", 503: "Service Unavailable",
+            504: "Gateway Timeout"}
 
 
 class _Connection(socketserver.StreamRequestHandler):
@@ -77,7 +82,7 @@ class _Connection(socketserver.StreamRequestHandler):
                 return None
             name, _, value = line.decode("utf-8", "surrogateescape").partition(":")
             headers.append((name.lower(), value.rstrip("\r\n").strip(" \t")))
-        request = Request(method, target, headers)
+        request = Request(method, target, headers, connection=self.connection)
         if request.header("expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if "chunked" in request.header("transfer-encoding", ""):
@@ -100,6 +105,8 @@ class _Connection(socketserver.StreamRequestHandler):
             return False
         head = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Status')}"]
         head += [f"{name}: {value}" for name, value in response.headers]
+        if response.stream is not None:
+            return self._stream(head, response)
         body, length = response.body, len(response.body)
         if response.delivery == "wrong-length":
             length = max(length - 3, 0)
@@ -111,37 +118,52 @@ class _Connection(socketserver.StreamRequestHandler):
         if response.delivery == "truncated":
             body = body[:len(body) // 2]
         out = "\r\n".join(head).encode("utf-8") + b"\r\n\r\n" + body
-        if response.delivery == "slow":
-            for at in range(len(out)):
-                self.connection.sendall(out[at:at + 1])
-                if self.server.stopped.wait(self.server.pause):
-                    return False
-        else:
-            self.connection.sendall(out)
+        self._write(out, response.delivery == "slow")
         return (response.delivery not in ("truncated", "wrong-length")
                 and request.header("connection", "").lower() != "close")
+
+    def _stream(self, head, response):
+        slow = response.delivery == "slow"
+        try:
+            self._write("\r\n".join([*head, "Transfer-Encoding: chunked", "", ""]).encode(), slow)
+            for piece in response.stream:
+                self._write(b"%x\r\n%b\r\n" % (len(piece), piece), slow)
+            self._write(b"0\r\n\r\n", slow)
+        finally:
+            getattr(response.stream, "close", lambda: None)()
+        return True
+
+    def _write(self, out, slow):
+        if not slow:
+            self.connection.sendall(out)
+            return
+        for at in range(len(out)):
+            self.connection.sendall(out[at:at + 1])
+            if self.server.stopped.wait(self.server.pause):
+                raise ConnectionAbortedError
 
 
 class HttpServer(socketserver.ThreadingTCPServer):
     """Answers each request with what `answer(Request)` gives, each connection in its own thread;
-    with an Authority (harness.certificates) over TLS."""
+    over TLS with an Authority (harness.certificates), or with an ssl.SSLContext."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self, answer, address="127.0.0.1", port=0, authority=None):
+    def __init__(self, answer, address="127.0.0.1", port=0, authority=None,
+                 context=None):
         if ":" in address:
             self.address_family = socket.AF_INET6
         super().__init__((address, port), _Connection)
         self.answer, self.pause, self.stopped = answer, 0.001, threading.Event()
-        self._tls, self._open, self._lock = None, set(), threading.Lock()
+        self._tls, self._open, self._lock = context, set(), threading.Lock()
         if authority:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(authority.certificate, authority.key)
         self.address, self.port = self.server_address[:2]
         host = f"[{address}]" if ":" in address else address
-        self.url = f"{'https' if authority else 'http'}://{host}:{self.port}"
+        self.url = f"{'https' if self._tls else 'http'}://{host}:{self.port}"
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def finish_request(self, request, client_address):
