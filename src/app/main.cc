@@ -12,6 +12,7 @@
 #include "app/exit_code.h"
 #include "app/explain_command.h"
 #include "app/import_command.h"
+#include "app/kube_command.h"
 #include "app/learn_command.h"
 #include "app/noproxy_command.h"
 #include "app/policy_command.h"
@@ -40,6 +41,7 @@ constexpr std::array kCommands = {
     Command{"learn", "the smallest policy that covers a log", ebbgate::app::run_learn},
     Command{"unused", "entries of a policy that nothing uses", ebbgate::app::run_unused},
     Command{"import", "from Squid, Smokescreen, tinyproxy", ebbgate::app::run_import},
+    Command{"kube", "what a Kubernetes cluster is given", ebbgate::app::run_kube},
     Command{"noproxy", "build, explain and lint NO_PROXY", ebbgate::app::run_noproxy},
 };
 
