@@ -15,14 +15,14 @@
 #include "aws/sigv4.h"
 #include "net/testing.h"
 
-namespace ebbgate::aws {
+namespace ebbgate {
 
 // What a failing test shows of a secret, in place of its octets.
 inline void PrintTo(const Secret& /*secret*/, std::ostream* out) {
   *out << "(secret)";
 }
 
-}  // namespace ebbgate::aws
+}  // namespace ebbgate
 
 namespace ebbgate::aws::testing {
 
