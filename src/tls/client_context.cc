@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "tls/detail/identity.h"
 #include "tls/detail/openssl.h"
 
 namespace ebbgate::tls {
@@ -13,6 +14,9 @@ namespace {
 
 using detail::BioPtr;
 using detail::last_error;
+using detail::no_passphrase;
+using detail::reader_of;
+using detail::wrong;
 
 constexpr std::array kBundles = {
     "/etc/ssl/certs/ca-certificates.crt",                 // Debian, Ubuntu, Alpine, Arch
@@ -22,19 +26,6 @@ constexpr std::array kBundles = {
     "/etc/ssl/cert.pem",                                  // Alpine without ca-certificates
 };
 constexpr const char* kDirectory = "/etc/ssl/certs";
-
-std::unexpected<Error> wrong(std::string detail) {
-  return fail(Reason::kInternal, Side::kSelf, std::move(detail));
-}
-
-BioPtr reader_of(const std::string& text) {
-  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-// Without it, OpenSSL asks the terminal for a key's passphrase.
-int no_passphrase(char* /*buffer*/, int /*size*/, int /*is_write*/, void* /*context*/) {
-  return -1;
-}
 
 Result<std::string> trust_system(SSL_CTX* context) {
   const TrustPaths paths =
@@ -61,29 +52,6 @@ Result<void> trust_text(SSL_CTX* context, const std::string& pem) {
   const std::string why = last_error();
   if (count > 0 && is_at_end) return {};
   return wrong("the authorities that are given as text are no certificates in PEM: " + why);
-}
-
-Result<void> present(SSL_CTX* context, const ClientOptions& options) {
-  const BioPtr bio = reader_of(options.certificate_pem);
-  const detail::X509Ptr own(PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr));
-  if (own == nullptr || SSL_CTX_use_certificate(context, own.get()) != 1) {
-    return wrong("the client certificate is none in PEM: " + last_error());
-  }
-  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr)) {
-    if (SSL_CTX_add0_chain_cert(context, next) == 1) continue;
-    X509_free(next);
-    return wrong("the client certificate's chain cannot be used: " + last_error());
-  }
-  ERR_clear_error();  // that there is no further one
-  const BioPtr key_bio = reader_of(options.key_pem);
-  const detail::KeyPtr key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, no_passphrase, nullptr));
-  if (key == nullptr || SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
-    return wrong(
-        "the key of the client certificate is none in PEM without a passphrase, or is of "
-        "another certificate: " +
-        last_error());
-  }
-  return {};
 }
 
 }  // namespace
@@ -142,7 +110,9 @@ Result<std::unique_ptr<ClientContext>> ClientContext::make(const ClientOptions& 
     return wrong("a client certificate needs its key, and a key its certificate");
   }
   if (!options.certificate_pem.empty()) {
-    if (auto presented = present(context, options); !presented) {
+    if (auto presented = detail::present(context, "the client certificate", options.certificate_pem,
+                                         options.key_pem);
+        !presented) {
       return std::unexpected(std::move(presented.error()));
     }
   }

@@ -17,6 +17,16 @@ namespace {
 constexpr std::size_t kRecord = 16 * 1024 + 512;  // octets of the largest record (RFC 8446 5.2)
 constexpr unsigned char kAlpn[] = "\x08http/1.1";
 
+// What went wrong at the server's side is told of the client.
+Error of_client(Error error) {
+  error.side = error.side == Side::kSelf ? Side::kSelf : Side::kClient;
+  if (error.reason == Reason::kOriginClosed) error.reason = Reason::kClientClosed;
+  if (error.reason == Reason::kConnectFailed || error.reason == Reason::kOriginInvalid) {
+    error.reason = Reason::kMalformedRequest;
+  }
+  return error;
+}
+
 Error of_io(std::errc error) {
   switch (error) {
     case std::errc::timed_out:
@@ -29,10 +39,14 @@ Error of_io(std::errc error) {
 }
 
 // What OpenSSL refused, in words that say what to do.
-Error of_openssl() {
+Error of_openssl(bool is_server) {
   const unsigned long code = ERR_peek_last_error();
   const int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
   const std::string words = detail::last_error();
+  if (is_server) {
+    return {Reason::kMalformedRequest, Side::kClient,
+            (reason >= SSL_AD_REASON_OFFSET ? "the client refuses: " : "TLS is broken: ") + words};
+  }
   switch (reason) {
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
@@ -59,8 +73,9 @@ Error of_openssl() {
 struct Stream::Session {
   Session(const ClientContext& its_context, net::Stream its_socket)
       : context(&its_context), socket(std::move(its_socket)) {}
+  Session(const ServerContext& its_context, net::Stream its_socket);
 
-  const ClientContext* context;
+  const ClientContext* context = nullptr;  // of the client's side
   net::Stream socket;
   detail::SslPtr ssl;
   BIO* in = nullptr;   // what came of the socket; the SSL's own, as the next
@@ -69,9 +84,12 @@ struct Stream::Session {
   std::array<char, kRecord> buffer{};
   bool is_broken = false;
 
+  [[nodiscard]] bool is_server() const { return context == nullptr; }
+  void create(SSL_CTX* of);
   void start(const Host& host);
-  // After a call of OpenSSL that failed.
-  [[nodiscard]] Error refusal(const Host& host);
+  // After a call of OpenSSL that failed. `host`: whom the client wanted; null at the server's side.
+  [[nodiscard]] Error refusal(const Host* host);
+  [[nodiscard]] Error failure() const { return of_openssl(is_server()); }
   static int on_verify(int is_fine, X509_STORE_CTX* store);
 };
 
@@ -120,9 +138,15 @@ int Stream::Session::on_verify(int is_fine, X509_STORE_CTX* store) {
   return 0;
 }
 
-void Stream::Session::start(const Host& host) {
+Stream::Session::Session(const ServerContext& its_context, net::Stream its_socket)
+    : socket(std::move(its_socket)) {
+  create(its_context.handle_->context.get());
+  SSL_set_accept_state(ssl.get());
+}
+
+void Stream::Session::create(SSL_CTX* of) {
   ERR_clear_error();
-  ssl.reset(SSL_new(context->handle_->context.get()));
+  ssl.reset(SSL_new(of));
   detail::BioPtr reader(BIO_new(BIO_s_mem()));
   detail::BioPtr writer(BIO_new(BIO_s_mem()));
   if (ssl == nullptr || reader == nullptr || writer == nullptr) throw std::bad_alloc();
@@ -130,6 +154,10 @@ void Stream::Session::start(const Host& host) {
   out = writer.release();
   BIO_set_mem_eof_return(in, -1);  // empty is "not yet": the end of the socket is told apart here
   SSL_set_bio(ssl.get(), in, out);
+}
+
+void Stream::Session::start(const Host& host) {
+  create(context->handle_->context.get());
   SSL_set_app_data(ssl.get(), this);
   SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, &Session::on_verify);
   SSL_set_connect_state(ssl.get());
@@ -148,15 +176,17 @@ void Stream::Session::start(const Host& host) {
   if (!is_set) throw std::bad_alloc();  // all that is left to fail: the host is a checked value
 }
 
-Error Stream::Session::refusal(const Host& host) {
+Error Stream::Session::refusal(const Host* host) {
   is_broken = true;
-  Error error = of_openssl();
-  if (fault.empty()) return error;
+  Error error = failure();
+  if (host == nullptr || fault.empty()) return error;
   return {Reason::kConnectFailed, Side::kOrigin,
-          "the certificate of " + host.str() + " does not verify: " + fault};
+          "the certificate of " + host->str() + " does not verify: " + fault};
 }
 
 Stream::Stream(const ClientContext& context, net::Stream stream)
+    : session_(std::make_unique<Session>(context, std::move(stream))) {}
+Stream::Stream(const ServerContext& context, net::Stream stream)
     : session_(std::make_unique<Session>(context, std::move(stream))) {}
 Stream::Stream(Stream&&) noexcept = default;
 Stream& Stream::operator=(Stream&&) noexcept = default;
@@ -174,7 +204,8 @@ net::Task<Result<void>> Stream::flush(Deadline deadline) {
   const auto written = co_await session.socket.write_all(pending, deadline);
   if (!written) {
     session.is_broken = true;
-    co_return std::unexpected(of_io(written.error()));
+    const Error error = of_io(written.error());
+    co_return std::unexpected(session.is_server() ? of_client(error) : error);
   }
   co_return {};
 }
@@ -189,14 +220,14 @@ net::Task<Result<void>> Stream::fill(Deadline deadline) {
     co_return {};
   }
   session.is_broken = true;
-  if (!got) co_return std::unexpected(of_io(got.error()));
-  co_return fail(Reason::kOriginClosed, Side::kOrigin,
-                 "the connection was cut: it ended without TLS saying so");
+  const Error error = got ? Error{Reason::kOriginClosed, Side::kOrigin,
+                                  "the connection was cut: it ended without TLS saying so"}
+                          : of_io(got.error());
+  co_return std::unexpected(session.is_server() ? of_client(error) : error);
 }
 
-net::Task<Result<void>> Stream::handshake(Host host, Deadline deadline) {
+net::Task<Result<void>> Stream::shake_hands(const Host* host, Deadline deadline) {
   Session& session = *session_;
-  session.start(host);
   for (;;) {
     ERR_clear_error();
     const int done = SSL_do_handshake(session.ssl.get());
@@ -206,13 +237,20 @@ net::Task<Result<void>> Stream::handshake(Host host, Deadline deadline) {
     const auto flushed = co_await flush(deadline);  // an alert, if need be
     if (is_refused) co_return std::unexpected(std::move(refusal));
     if (!flushed) co_return flushed;
-    if (state == SSL_ERROR_NONE) break;
+    if (state == SSL_ERROR_NONE) co_return {};
     auto filled = co_await fill(deadline);
     if (!filled) {
       filled.error().detail = "during the TLS handshake: " + filled.error().detail;
       co_return filled;
     }
   }
+}
+
+net::Task<Result<void>> Stream::handshake(Host host, Deadline deadline) {
+  Session& session = *session_;
+  session.start(host);
+  auto shaken = co_await shake_hands(&host, deadline);
+  if (!shaken) co_return shaken;
   const unsigned char* protocol = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(session.ssl.get(), &protocol, &size);
@@ -223,6 +261,11 @@ net::Task<Result<void>> Stream::handshake(Host host, Deadline deadline) {
                    "the server chose a protocol (ALPN) that was not offered");
   }
   co_return {};
+}
+
+net::Task<Result<void>> Stream::accept(Deadline deadline) {
+  auto shaken = co_await shake_hands(nullptr, deadline);
+  co_return shaken;
 }
 
 net::Task<Result<std::size_t>> Stream::read_some(std::span<char> buffer, Deadline deadline) {
@@ -236,7 +279,7 @@ net::Task<Result<std::size_t>> Stream::read_some(std::span<char> buffer, Deadlin
     if (state == SSL_ERROR_ZERO_RETURN) co_return std::size_t{0};
     if (state != SSL_ERROR_WANT_READ) {
       session.is_broken = true;
-      co_return std::unexpected(of_openssl());
+      co_return std::unexpected(session.failure());
     }
     const auto flushed = co_await flush(deadline);  // an answer to a change of keys
     if (!flushed) co_return std::unexpected(flushed.error());
@@ -254,7 +297,7 @@ net::Task<Result<void>> Stream::write_all(std::string_view bytes, Deadline deadl
     const std::string_view now = bytes.substr(0, kAtOnce);
     if (SSL_write_ex(session.ssl.get(), now.data(), now.size(), &written) != 1) {
       session.is_broken = true;
-      co_return std::unexpected(of_openssl());
+      co_return std::unexpected(session.failure());
     }
     bytes.remove_prefix(written);
     const auto flushed = co_await flush(deadline);
@@ -278,6 +321,10 @@ void Stream::close() {
     }
   }
   session.socket.close();
+}
+
+void Stream::cancel() {
+  session_->socket.cancel();
 }
 
 bool Stream::is_quiet() {

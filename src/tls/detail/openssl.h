@@ -13,6 +13,7 @@
 #include <string>
 
 #include "tls/client_context.h"
+#include "tls/server_context.h"
 
 namespace ebbgate::tls {
 
@@ -43,6 +44,9 @@ using X509Ptr = std::unique_ptr<X509, Freer<X509_free>>;
 }  // namespace detail
 
 struct ClientContext::Handle {
+  detail::ContextPtr context;
+};
+struct ServerContext::Handle {
   detail::ContextPtr context;
 };
 
