@@ -11,4 +11,7 @@ namespace ebbgate {
 // end are passed over, others are not.
 [[nodiscard]] std::optional<std::string> base64_decoded(std::string_view text);
 
+// One line, with its padding.
+[[nodiscard]] std::string base64_encoded(std::string_view octets);
+
 }  // namespace ebbgate
