@@ -574,6 +574,55 @@ class Files(Case):
                               capture_output=True, text=True, timeout=60)
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
 
+    @unittest.skipUnless(shutil.which("promtool"), "there is no promtool")
+    def test_alerts_fire_for_what_they_are_about_and_else_not(self):
+        denied = 'ebbgate_denied_total{namespace="e",reason="%s"}'
+        cases = [  # the alert, its series, whether it fires
+            ("EbbgateRefusals", {denied % "not-allowed": "0x5 3x25"}, True),
+            ("EbbgateRefusals", {denied % "not-allowed": "7x30", denied % "draining": "0x5 9x25"},
+             False),
+            ("EbbgateManyRefusals", {denied % "not-allowed": "0+900x30"}, True),
+            ("EbbgateManyRefusals", {denied % "not-allowed": "0+300x30"}, False),
+            ("EbbgateForbiddenAddress", {denied % "forbidden-address": "0x5 1x25"}, True),
+            ("EbbgatePoliciesDiffer", {f'ebbgate_policy_entries{{namespace="e",pod="{pod}"}}': value
+                                       for pod, value in (("a", "5x30"), ("b", "6x30"))}, True),
+            ("EbbgatePoliciesDiffer", {f'ebbgate_policy_entries{{namespace="e",pod="{pod}"}}': "5x30"
+                                       for pod in "ab"}, False),
+            ("EbbgateNamesFail", {'ebbgate_dns_failures_total{namespace="e"}': "0+60x30",
+                                  'ebbgate_dns_queries_total{namespace="e"}': "0+120x30"}, True),
+            ("EbbgateNamesFail", {'ebbgate_dns_failures_total{namespace="e"}': "0+10x30",
+                                  'ebbgate_dns_queries_total{namespace="e"}': "0+120x30"}, False),
+            ("EbbgateFewGateways", {'up{job="ebbgate",namespace="e",pod="a"}': "1x30"}, True),
+            ("EbbgateFewGateways", {f'up{{job="ebbgate",namespace="e",pod="{pod}"}}': "1x30"
+                                    for pod in "ab"}, False),
+        ]
+        folder = self.scratch()
+        rules = yaml.safe_load((ROOT / "deploy/monitoring/prometheus-rules.yaml").read_text())
+        for group in rules["groups"]:
+            for rule in group["rules"]:  # the words for people are not what is tested
+                del rule["annotations"]
+        (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
+        tests = []
+        for alert, series, fires in cases:
+            labels = next(rule["labels"] for group in rules["groups"] for rule in group["rules"]
+                          if rule["alert"] == alert)
+            reason = re.search('reason="([a-z-]+)"', " ".join(series))
+            if alert == "EbbgateRefusals":
+                labels = {**labels, "reason": reason[1]}
+            tests.append({
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values}
+                                 for name, values in series.items()],
+                "alert_rule_test": [{
+                    "eval_time": "12m" if "Refusals" in alert and "Many" not in alert
+                    or "Forbidden" in alert else "25m", "alertname": alert,
+                    "exp_alerts": [{"exp_labels": {**labels, "namespace": "e"}}] if fires else []}]})
+        (folder / "tests.yaml").write_text(yaml.safe_dump(
+            {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}))
+        done = subprocess.run(["promtool", "test", "rules", folder / "tests.yaml"],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+
     @unittest.skipUnless(os.environ.get("KUBECONFIG") and shutil.which("kubectl"),
                          "KUBECONFIG names no cluster")
     def test_a_real_cluster_takes_them(self):
