@@ -38,6 +38,20 @@ proxy::OnPolicyChange mapped(config::OnPolicyChange value) {
   return proxy::OnPolicyChange::kKeep;
 }
 
+observe::LogFormat mapped(config::LogFormat value) {
+  switch (value) {
+    case config::LogFormat::kJson:
+      return observe::LogFormat::kJson;
+    case config::LogFormat::kEcs:
+      return observe::LogFormat::kEcs;
+    case config::LogFormat::kEmf:
+      return observe::LogFormat::kEmf;
+    case config::LogFormat::kSquid:
+      break;
+  }
+  return observe::LogFormat::kSquid;
+}
+
 std::uint32_t narrowed(std::uint64_t value) {
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(value, std::numeric_limits<std::uint32_t>::max()));
@@ -88,8 +102,7 @@ dns::ResolverOptions resolver_options(const config::Settings& settings) {
 observe::AccessLogOptions log_options(const config::Settings& settings) {
   observe::AccessLogOptions options;
   options.target = settings.access_log;
-  options.format = settings.log_format == config::LogFormat::kJson ? observe::LogFormat::kJson
-                                                                   : observe::LogFormat::kSquid;
+  options.format = mapped(settings.log_format);
   // What a worker keeps of its events for CloudWatch and alerts: seconds of a flood.
   const config::Settings::Aws& aws = settings.aws;
   if (aws.is_on && (!aws.log_group.empty() || !aws.alert_topic.empty())) {

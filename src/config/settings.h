@@ -24,7 +24,7 @@ namespace ebbgate::config {
 
 enum class ProxyProtocol : std::uint8_t { kOff, kOptional, kRequired };
 enum class OnPolicyChange : std::uint8_t { kKeep, kDrain, kCut };
-enum class LogFormat : std::uint8_t { kSquid, kJson };
+enum class LogFormat : std::uint8_t { kSquid, kJson, kEcs, kEmf };
 
 // Loopback, RFC 1918, RFC 6598 (100.64.0.0/10) and unique local addresses (RFC 4193).
 [[nodiscard]] std::vector<Cidr> default_clients();

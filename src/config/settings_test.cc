@@ -311,10 +311,9 @@ TEST(Settings, WithWrongValuesAreInvalid) {
        "--sni: error: \"no\" is none of its values; write require, optional or off\n"},
       {{"--on-policy-change", "kill"},
        "--on-policy-change: error: \"kill\" is none of its values; write keep, drain or cut\n"},
-      {{"--log-format", "ecs"},
-       "--log-format: error: the format ecs is not in this release; write squid or json\n"},
       {{"--log-format", "xml"},
-       "--log-format: error: \"xml\" is none of its values; write squid or json\n"},
+       "--log-format: error: \"xml\" is none of its values; write squid, json, ecs or "
+       "emf\n"},
       {{"--report-only=yes"},
        "--report-only: error: \"yes\" is neither true nor false; write true or false\n"},
       {{"--idle-timeout", "30"},

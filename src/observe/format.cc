@@ -3,13 +3,29 @@
 #include <algorithm>
 
 #include "base/escape.h"
+#include "observe/detail/json_writer.h"
+#include "observe/detail/target.h"
 #include "observe/detail/text.h"
 
 namespace ebbgate::observe {
 namespace {
 
-// The target without what may hold a secret: its query and its userinfo. The question mark stays,
-// as Squid's strip_query_terms leaves it: it tells that there was a query.
+// One field of Squid's line: a word, or `otherwise` where there is none.
+void append_field(std::string& out, std::string_view text, std::string_view otherwise) {
+  append_text(out, text.empty() ? otherwise : text, TextKind::kToken);
+}
+
+void append_subject(std::string& out, const SubjectName& subject) {
+  if (subject.kind.empty()) return;
+  JsonWriter json(out);
+  json.text(R"(,"subject":{"kind":)", subject.kind);
+  json.text(R"(,"name":)", subject.name, TextKind::kJsonProse);
+  json.text(R"(,"namespace":)", subject.name_space);
+  out.push_back('}');
+}
+
+}  // namespace
+
 void append_target(std::string& out, const Record& record, TextKind kind) {
   std::string_view target = record.target;
   std::size_t authority = 0;
@@ -24,55 +40,6 @@ void append_target(std::string& out, const Record& record, TextKind kind) {
   // Both together are cut where one text is.
   append_text(out, rest.substr(userinfo_end, kMaxShown - std::min(authority, kMaxShown)), kind);
 }
-
-// One field of Squid's line: a word, or `otherwise` where there is none.
-void append_field(std::string& out, std::string_view text, std::string_view otherwise) {
-  append_text(out, text.empty() ? otherwise : text, TextKind::kToken);
-}
-
-// The keys and values of one JSON object. Keys are given with all that surrounds them.
-class JsonWriter {
- public:
-  explicit JsonWriter(std::string& out) : out_(out) {}
-
-  void word(std::string_view key, std::string_view value) {
-    out_ += key;
-    out_.push_back('"');
-    out_ += value;
-    out_.push_back('"');
-  }
-  void text(std::string_view key, std::string_view value, TextKind kind = TextKind::kJsonToken) {
-    if (value.empty()) return;
-    out_ += key;
-    out_.push_back('"');
-    append_text(out_, value, kind);
-    out_.push_back('"');
-  }
-  void number(std::string_view key, std::uint64_t value) {
-    out_ += key;
-    append_number(out_, value);
-  }
-  void address(std::string_view key, const IpAddress& value) {
-    out_ += key;
-    out_.push_back('"');
-    append_address(out_, value);
-    out_.push_back('"');
-  }
-
- private:
-  std::string& out_;
-};
-
-void append_subject(std::string& out, const SubjectName& subject) {
-  if (subject.kind.empty()) return;
-  JsonWriter json(out);
-  json.text(R"(,"subject":{"kind":)", subject.kind);
-  json.text(R"(,"name":)", subject.name, TextKind::kJsonProse);
-  json.text(R"(,"namespace":)", subject.name_space);
-  out.push_back('}');
-}
-
-}  // namespace
 
 void append_squid(std::string& out, const Record& record) {
   if (record.phase == Phase::kOpen) return;
@@ -152,6 +119,25 @@ void append_json(std::string& out, const Record& record) {
   if (record.connect) json.number(R"(,"connectMs":)", milliseconds(*record.connect));
   json.text(R"(,"error":)", record.error, TextKind::kJsonProse);
   out += "}\n";
+}
+
+void append_emf(std::string& out, const Record& record) {
+  // An opening counts its request, and the end of the tunnel what went through it.
+  constexpr std::string_view kCount = R"({"Name":"count","Unit":"Count"})";
+  constexpr std::string_view kTraffic =
+      R"({"Name":"bytesIn","Unit":"Bytes"},{"Name":"bytesOut","Unit":"Bytes"},)"
+      R"({"Name":"durationMs","Unit":"Milliseconds"})";
+  JsonWriter json(out);
+  json.number(R"({"_aws":{"Timestamp":)", milliseconds(record.time.time_since_epoch()));
+  out += R"(,"CloudWatchMetrics":[{"Namespace":"Ebbgate",)"
+         R"("Dimensions":[["verdict"],["verdict","reason"]],"Metrics":[)";
+  if (record.phase != Phase::kClose) out += kCount;
+  if (record.phase == Phase::kRequest) out.push_back(',');
+  if (record.phase != Phase::kOpen) out += kTraffic;
+  out += "]}]},";
+  const std::size_t event = out.size();
+  append_json(out, record);
+  out.erase(event, 1);  // its brace
 }
 
 std::optional<LogFormat> log_format_of(std::string_view word) {

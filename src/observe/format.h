@@ -1,6 +1,6 @@
-// From a Record to one line of a log: Squid's native format, or JSON lines (semantics 6,
-// docs/events.md). Whatever bytes a Record holds, a line is printable ASCII and ends in the only
-// line feed it has.
+// From a Record to one line of a log: Squid's native format, or JSON lines of one kind or
+// another (semantics 6, docs/events.md). Whatever bytes a Record holds, a line is printable ASCII
+// and ends in the only line feed it has.
 #pragma once
 
 #include <array>
@@ -22,7 +22,14 @@ void append_squid(std::string& out, const Record& record);
 // One JSON object with the keys of docs/events.md; those without a value are left out.
 void append_json(std::string& out, const Record& record);
 
-enum class LogFormat : std::uint8_t { kSquid, kJson };
+// The same in the names of the Elastic Common Schema 8, where it has one, and the rest under
+// `ebbgate`.
+void append_ecs(std::string& out, const Record& record);
+
+// append_json() with what CloudWatch needs to make metrics of it (Embedded Metric Format).
+void append_emf(std::string& out, const Record& record);
+
+enum class LogFormat : std::uint8_t { kSquid, kJson, kEcs, kEmf };
 
 struct LogFormatInfo {
   LogFormat format;
@@ -33,6 +40,8 @@ struct LogFormatInfo {
 inline constexpr std::array kLogFormats = {
     LogFormatInfo{LogFormat::kSquid, "squid", append_squid},
     LogFormatInfo{LogFormat::kJson, "json", append_json},
+    LogFormatInfo{LogFormat::kEcs, "ecs", append_ecs},
+    LogFormatInfo{LogFormat::kEmf, "emf", append_emf},
 };
 
 [[nodiscard]] std::optional<LogFormat> log_format_of(std::string_view word);

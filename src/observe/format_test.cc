@@ -151,6 +151,65 @@ TEST(JsonFormat, WritesTimesOfAnyDay) {
   }
 }
 
+TEST(EcsFormat, HasTheEventInTheSchemasNames) {
+  std::string line;
+  append_ecs(line, full_record());
+  EXPECT_EQ(json::parse(line), json::parse(R"({
+    "@timestamp": "2026-07-31T23:59:59.007Z", "ecs": {"version": "8.11.0"},
+    "observer": {"vendor": "Ebbgate", "type": "proxy"},
+    "event": {"kind": "event", "category": ["network"], "type": ["connection", "allowed"],
+              "outcome": "success", "id": "0123456789abcdef", "action": "close",
+              "reason": "origin-closed", "duration": 1234000000},
+    "source": {"ip": "10.64.8.9", "bytes": 517},
+    "destination": {"bytes": 20111, "address": "api.github.com", "port": 443, "ip": "203.0.113.7"},
+    "user": {"name": "ci"}, "url": {"original": "api.github.com:443"},
+    "http": {"request": {"method": "CONNECT"}, "response": {"status_code": 200}},
+    "tls": {"client": {"server_name": "api.github.com"}},
+    "rule": {"category": "egress", "name": "api.github.com:443", "ruleset": "ci-builders",
+             "version": "v7"},
+    "error": {"message": "read: Connection reset by peer"},
+    "ebbgate": {"verdict": "ALLOW", "count": 3, "listener": "explicit",
+                "vpc_endpoint": "vpce-0123",
+                "subject": {"kind": "pod", "name": "builder-1", "namespace": "ci"}, "ech": true,
+                "connect_ms": 12}})"));
+}
+
+TEST(EcsFormat, LeavesOutWhatIsNotKnown) {
+  std::string line;
+  append_ecs(line, Record{});
+  std::set<std::string> keys;
+  for (const auto& [key, value] : json::parse(line).items()) keys.insert(key);
+  EXPECT_EQ(keys, (std::set<std::string>{"@timestamp", "ecs", "observer", "event", "source",
+                                         "destination", "ebbgate"}));
+}
+
+TEST(EmfFormat, IsTheJsonEventWithTheMetricsThatItsPhaseHas) {
+  const std::pair<Phase, std::vector<std::string>> cases[] = {
+      {Phase::kOpen, {"count"}},
+      {Phase::kClose, {"bytesIn", "bytesOut", "durationMs"}},
+      {Phase::kRequest, {"count", "bytesIn", "bytesOut", "durationMs"}}};
+  for (const auto& [phase, names] : cases) {
+    Record record = full_record();
+    record.phase = phase;
+    std::string line;
+    append_emf(line, record);
+    json event = json::parse(line);
+    const json about = event["_aws"];
+    EXPECT_EQ(about["Timestamp"], 1785542399007);
+    std::vector<std::string> metrics;
+    for (const json& metric : about["CloudWatchMetrics"][0]["Metrics"]) {
+      metrics.push_back(metric["Name"]);
+      EXPECT_TRUE(event[metrics.back()].is_number());
+    }
+    EXPECT_EQ(metrics, names);
+    for (const json& dimensions : about["CloudWatchMetrics"][0]["Dimensions"]) {
+      for (const json& name : dimensions) EXPECT_TRUE(event[name.get<std::string>()].is_string());
+    }
+    event.erase("_aws");
+    EXPECT_EQ(event, parsed(record));
+  }
+}
+
 TEST(Formats, KeepSecretsOfATargetOut) {
   struct Case {
     std::string_view method, target, shown;
@@ -209,6 +268,12 @@ TEST(Formats, MakeOnePrintableLineOfAnyBytes) {
                                       [](char c) { return c >= 0x20 && c <= 0x7e; }));
     }
     std::string line;
+    for (const auto append : {append_ecs, append_emf}) {
+      line.clear();
+      append(line, record);
+      ASSERT_TRUE(json::accept(line)) << line;
+    }
+    line.clear();
     append_json(line, record);
     const json event = json::parse(line);
     if (!record.host.empty()) ASSERT_EQ(event["host"], escaped(record.host));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -103,7 +104,9 @@ ProcessStats some_process() {
 }
 
 std::string text_of(const Metrics& metrics, Exposition exposition = Exposition::kPrometheus) {
-  return metrics.exposition(exposition, some_process());
+  const std::array sources = {SourceStatus{
+      .name = "ssm:///list", .version = "3", .age = 5s, .failures_in_row = 0, .fetches = 2}};
+  return metrics.exposition(exposition, some_process(), sources);
 }
 
 Scrape scrape(const Metrics& metrics, Exposition exposition = Exposition::kPrometheus) {

@@ -84,13 +84,12 @@ Parsed<policy::SniRule> sni_rule(std::string_view text) {
 }
 
 Parsed<LogFormat> log_format(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, LogFormat>, 2> kWords{
-      {{"squid", LogFormat::kSquid}, {"json", LogFormat::kJson}}};
-  if (text == "ecs" || text == "emf") {
-    return std::unexpected(Fault{"the format " + std::string(text) + " is not in this release",
-                                 "write squid or json"});
-  }
-  return choice(text, kWords, "squid or json");
+  static constexpr std::array<std::pair<std::string_view, LogFormat>, 4> kWords{
+      {{"squid", LogFormat::kSquid},
+       {"json", LogFormat::kJson},
+       {"ecs", LogFormat::kEcs},
+       {"emf", LogFormat::kEmf}}};
+  return choice(text, kWords, "squid, json, ecs or emf");
 }
 
 Parsed<std::size_t> head_size(std::string_view text) {
@@ -281,7 +280,7 @@ constexpr std::array kSettings = std::to_array<Setting>({
      "Where requests are recorded; - is standard "
      "output.",
      one<&S::access_log, parse_text>},
-    {"Records", "log-format", "squid|json", kOnce, "squid", "The format of the records.",
+    {"Records", "log-format", "squid|json|ecs|emf", kOnce, "squid", "The format of the records.",
      one<&S::log_format, log_format>},
     {"Records", "admin", "ADDR:PORT|off", kOnce, "127.0.0.1:9901",
      "Health, readiness, metrics and version over HTTP, for people and Prometheus.",
