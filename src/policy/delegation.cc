@@ -1,6 +1,7 @@
 #include "policy/delegation.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -168,16 +169,16 @@ Delegated apply_delegation(std::vector<Document> cluster, std::span<const Docume
   Delegated out;
   out.documents = std::move(cluster);
   const std::size_t of_cluster = out.documents.size();
-  std::vector<std::pair<std::string_view, DelegatedHosts>> known;  // by namespace
-  known.reserve(namespaced.size());
+  // Namespaces to which the same documents delegate share what is made of these.
+  std::map<std::vector<std::size_t>, DelegatedHosts> known;
   for (const Document& document : namespaced) {
-    const std::string_view own = document.resource_namespace;
-    auto found = std::ranges::find(known, own, &decltype(known)::value_type::first);
+    // The cluster's documents move as the others are appended; what is made of them stays.
+    const auto cluster_documents = std::span(out.documents).first(of_cluster);
+    auto which = detail::delegating_to(document.resource_namespace, cluster_documents);
+    auto found = known.find(which);
     if (found == known.end()) {
-      // The cluster's documents move as the others are appended; what is made of them stays.
-      known.emplace_back(
-          own, DelegatedHosts(std::span(out.documents).first(of_cluster), own, default_ports));
-      found = std::prev(known.end());
+      DelegatedHosts delegated(cluster_documents, which, default_ports);
+      found = known.emplace(std::move(which), std::move(delegated)).first;
     }
     Binding binding(document, found->second);
     if (auto bound = binding.bind()) out.documents.push_back(*std::move(bound));

@@ -95,15 +95,25 @@ bool covers(const Pattern& wide, const Pattern& narrow) {
          (wide.kind() == narrow.kind() || wide.kind() == PatternKind::kNameAndBelow);
 }
 
-DelegatedHosts::DelegatedHosts(std::span<const Document> cluster, std::string_view to_namespace,
+std::vector<std::size_t> delegating_to(std::string_view to_namespace,
+                                       std::span<const Document> cluster) {
+  std::vector<std::size_t> which;
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    if (cluster[i].delegate && is_for(*cluster[i].delegate, to_namespace)) which.push_back(i);
+  }
+  return which;
+}
+
+DelegatedHosts::DelegatedHosts(std::span<const Document> cluster,
+                               std::span<const std::size_t> which,
                                std::span<const PortRange> default_ports)
     : default_ports_(default_ports.begin(), default_ports.end()) {
-  for (const Document& document : cluster) {
-    if (!document.delegate || !is_for(*document.delegate, to_namespace)) continue;
-    const PatternList& hosts = document.delegate->hosts;
+  for (const std::size_t number : which) {
+    const Delegation& delegation = *cluster[number].delegate;
+    const PatternList& hosts = delegation.hosts;
     for (std::size_t i = 0; i < hosts.size(); ++i) {
       const Pattern host = hosts[i];
-      Delegate delegate{host, ports_of(host, document.delegate->ports, default_ports_)};
+      Delegate delegate{host, ports_of(host, delegation.ports, default_ports_)};
       if (host.kind() == PatternKind::kAddresses) {
         blocks_.push_back(std::move(delegate));
       } else {
@@ -150,6 +160,7 @@ class DelegatedHosts::Search {
  private:
   void spend(std::size_t work) { budget_ -= std::min(budget_, work); }
   void add(Pattern part) {
+    spend(kPartWork);
     if (parts_.empty() || parts_.back() != part) parts_.push_back(std::move(part));
   }
 

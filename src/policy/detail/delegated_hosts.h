@@ -1,4 +1,4 @@
-// What is delegated to one namespace, and how much of a host is within it. Names are kept with
+// What is delegated to a namespace, and how much of a host is within it. Names are kept with
 // their labels turned round, so that all below a name stand together.
 #pragma once
 
@@ -22,12 +22,14 @@ struct Portion {
 
 class DelegatedHosts {
  public:
-  // What may be spent on one document, in pairs of ranges of ports that are compared: a namespace
-  // must not be able to keep the gateway busy, or to fill its memory.
-  static constexpr std::size_t kMaxWork = 1'000'000;
+  // What may be spent on one document: 1 for each pair of ranges of ports that is compared, and
+  // kPartWork for each part that is made. A namespace must not be able to keep the gateway busy, or
+  // to fill its memory; ten thousand hosts that are delegated whole fit three times.
+  static constexpr std::size_t kMaxWork = 200'000;
+  static constexpr std::size_t kPartWork = 10;
 
-  // Takes what it needs of the documents.
-  DelegatedHosts(std::span<const Document> cluster, std::string_view to_namespace,
+  // What the documents of those numbers delegate; it takes what it needs of them.
+  DelegatedHosts(std::span<const Document> cluster, std::span<const std::size_t> which,
                  std::span<const PortRange> default_ports);
 
   [[nodiscard]] bool empty() const { return names_.empty() && blocks_.empty(); }
@@ -47,6 +49,10 @@ class DelegatedHosts {
   std::vector<Delegate> blocks_;
   std::vector<PortRange> default_ports_;
 };
+
+// The numbers of the documents that delegate to the namespace.
+[[nodiscard]] std::vector<std::size_t> delegating_to(std::string_view to_namespace,
+                                                     std::span<const Document> cluster);
 
 // `com.example.api.` for `api.example.com`.
 [[nodiscard]] std::string turned(std::string_view name);
