@@ -94,7 +94,7 @@ net::Task<Result<Connection>> Client::Impl::connect(Url url, Deadline deadline) 
   if (!dialed) co_return std::unexpected(std::move(dialed.error()));
   if (url.scheme == Scheme::kHttp) co_return Connection(std::move(dialed->stream));
   tls::Stream stream(tls_, std::move(dialed->stream));
-  auto proven = co_await stream.handshake(url.authority.host, deadline);
+  auto proven = co_await stream.handshake(options_.tls_name.value_or(url.authority.host), deadline);
   if (!proven) {
     // Whatever goes wrong before there is a connection: there is none.
     const Reason reason = proven.error().reason;

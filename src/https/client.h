@@ -6,8 +6,10 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "base/authority.h"
 #include "base/clock.h"
 #include "dns/resolver.h"
 #include "https/transport.h"
@@ -18,6 +20,9 @@ namespace ebbgate::https {
 
 struct ClientOptions {
   std::string user_agent = "ebbgate";
+  // Whom certificates have to name, whatever the URL's host is; nothing: that host. For one who is
+  // reached by an address of which its certificate knows nothing.
+  std::optional<Host> tls_name = {};
   // Connections that wait for another request: how many to one origin and in all, and how long.
   // Servers commonly close after 60 s or more; who is sooner never meets a closed one.
   std::size_t idle_per_origin = 4;

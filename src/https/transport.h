@@ -29,7 +29,9 @@ struct Request {
   // request has to be sent as it was signed.
   std::vector<Header> headers = {};
   std::string body = {};
-  Duration timeout = std::chrono::seconds(10);   // for the whole exchange
+  Duration timeout = std::chrono::seconds(10);  // for the whole exchange
+  // Of a stream, for each piece of its body; zero: the same as `timeout`, which is for its head.
+  Duration piece_timeout = {};
   std::size_t max_body = std::size_t{16} << 20;  // octets of the response's body
 };
 
@@ -64,7 +66,7 @@ using BodySink = std::move_only_function<bool(std::string_view piece)>;
 class StreamTransport : public Transport {
  public:
   // As send(), but the body of an answer of success (2xx) goes to `sink`, however long it is; any
-  // other is collected. `timeout` is for the head to come, and then for each piece.
+  // other is collected. The sink is called with nothing first, when the head of a success is there.
   // Out: the response without the body that went to the sink, after its end or when the sink wants
   // no more. An error after the first piece means that the answer is incomplete.
   [[nodiscard]] virtual net::Task<Result<Response>> stream(Request request, BodySink sink) = 0;

@@ -64,14 +64,22 @@ class MintedAuthenticator final : public Authenticator {
   std::unique_ptr<State> state_;
 };
 
-// A token from a file that somebody renews, such as a service account's: read each minute.
-[[nodiscard]] Mint token_from(std::string path, const Clock& clock);
+// A credential of which parts stand in files that somebody renews, such as a service account's
+// token: they are read each minute. An empty path: what `fixed` has. Errors: kInternal, with the
+// file.
+struct CredentialFiles {
+  Credential fixed = {};
+  std::string token = {};
+  std::string certificate = {};
+  std::string key = {};
+};
+[[nodiscard]] Mint credential_files(CredentialFiles files, const Clock& clock);
 
 // A program's, as kubectl has it: it is run without blocking the loop, gets no input, and has 60
-// seconds. `server`, `ca_pem`, `tls_name`: what it is told of the cluster, if it is to be told.
+// seconds. ExecCluster: what it is told of the cluster, if it is to be told.
 struct ExecCluster {
   std::string server = {};
-  std::string ca_pem = {};
+  std::string ca_base64 = {};
   std::string tls_name = {};
 };
 [[nodiscard]] Mint exec_credential(net::Loop& loop, config::KubeExec plugin, ExecCluster cluster);

@@ -33,6 +33,8 @@ struct Resource {
 struct Selection {
   std::string labels = {};  // a label selector; empty: everything
   std::string fields = {};
+
+  [[nodiscard]] std::string query() const;  // `&labelSelector=…`, percent-encoded
 };
 
 struct ClientOptions {

@@ -23,7 +23,7 @@ inline Resource all_pods() {
 // Feeds the index. The index outlives it.
 class PodFeed final : public Watcher {
  public:
-  explicit PodFeed(net::Loop& loop, identity::PodIndex& index) : loop_(&loop), index_(&index) {}
+  explicit PodFeed(identity::PodIndex& index) : index_(&index) {}
   // Whose state is told to the index; to be set before the watch starts.
   void follow(const ListWatch& watch) { watch_ = &watch; }
 
@@ -36,7 +36,6 @@ class PodFeed final : public Watcher {
   [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }  // objects passed over
 
  private:
-  net::Loop* loop_;
   identity::PodIndex* index_;
   const ListWatch* watch_ = nullptr;
   std::uint64_t unreadable_ = 0;

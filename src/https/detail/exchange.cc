@@ -85,9 +85,14 @@ class BodyTaker {
     return invalid("the response's body is longer than " +
                    std::to_string(exchange_.request.max_body) + " octets");
   }
+  // Tells the sink that the head is there. Out: as take().
+  [[nodiscard]] bool begin() { return sink_ == nullptr || (*sink_)({}); }
   // By when the next octets have to come.
   [[nodiscard]] Deadline deadline() const {
-    return sink_ == nullptr ? exchange_.deadline : exchange_.loop.after(exchange_.request.timeout);
+    if (sink_ == nullptr) return exchange_.deadline;
+    const Request& request = exchange_.request;
+    return exchange_.loop.after(request.piece_timeout == Duration{} ? request.timeout
+                                                                    : request.piece_timeout);
   }
 
  private:
@@ -252,6 +257,7 @@ net::Task<Result<Response>> exchange(Exchange& exchange) {
   if (!head) co_return std::unexpected(std::move(head.error()));
   Response response = response_of(*head);
   BodyTaker taker(exchange, response);
+  if (!taker.begin()) co_return response;
   auto whole = co_await read_body(exchange, taker, head->body);
   if (!whole) co_return std::unexpected(std::move(whole.error()));
   exchange.is_reusable =

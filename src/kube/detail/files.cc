@@ -1,0 +1,33 @@
+#include "kube/detail/files.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace ebbgate::kube::detail {
+namespace {
+
+constexpr std::size_t kMaxFile = std::size_t{1} << 20;
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path) {
+  const auto failed_with = [&](int code) {
+    return fail(Reason::kInternal, Side::kSelf, path + ": " + std::strerror(code));
+  };
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
+                                                             &std::fclose);
+  if (!file) return failed_with(errno);
+  std::string text;
+  std::array<char, 4096> piece;
+  while (const std::size_t count = std::fread(piece.data(), 1, piece.size(), file.get())) {
+    text.append(piece.data(), count);
+    if (text.size() > kMaxFile) return failed_with(EFBIG);
+  }
+  if (std::ferror(file.get()) != 0) return failed_with(EIO);  // a directory among others
+  return text;
+}
+
+}  // namespace ebbgate::kube::detail
