@@ -61,6 +61,7 @@ Flags:
   --allowed HOST:PORT    verify: what has to be let pass; default: the first name of `domains`.
   --refused HOST:PORT    verify: what has to be refused; default: ebbgate-verify.invalid:443.
   --echo URL             verify: an http service that answers with its caller's address.
+  --proxy HOST:PORT      verify: ask this gateway instead of the load balancer.
   --kubeconfig FILE      verify: for kubectl; default: the one that apply has written.
   --skip CHECK           verify: leave a check out; may be repeated.
   --wait TIME            verify: how long the alarm may take; default: 6m.
@@ -130,6 +131,7 @@ std::vector<Flag> flags_of(EksOptions& options) {
       {"refused", kRequired, " verify ", into(options.refused)},
       {"echo", kRequired, " verify ", into(options.echo)},
       {"kubeconfig", kRequired, " verify ", into(options.kubeconfig)},
+      {"proxy", kRequired, " verify ", into(options.proxy)},
       {"wait", kRequired, " verify ", into(options.wait)},
       {"skip", kRequired, " verify ",
        [&](const std::string& value) {

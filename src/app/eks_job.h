@@ -27,6 +27,7 @@ struct EksOptions {
   std::string refused;
   std::string echo;
   std::string kubeconfig;
+  std::string proxy;
   std::vector<std::string> skip;
   bool json = false;
   bool yes = false;

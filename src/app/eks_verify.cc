@@ -91,13 +91,22 @@ int verify_eks(const EksJob& job) {
     say("--echo: write an http:// URL");
     return kUsage;
   }
+  deploy::VerifyOptions options = verify_options(job);
+  if (!job.options.proxy.empty()) {
+    auto proxy = Authority::parse(job.options.proxy);
+    if (!proxy) {
+      say("--proxy: " + proxy.error().detail);
+      return kUsage;
+    }
+    options.proxy = *std::move(proxy);
+  }
   auto session = AwsSession::make(session_options(job.options, job.plan.region));
   if (!session) {
     say(session.error().detail);
     return kFailed;
   }
   deploy::NetworkProbe probe((*session)->loop(), (*session)->resolver());
-  const Checks checks = (*session)->run(run_checks(**session, job, probe, verify_options(job)));
+  const Checks checks = (*session)->run(run_checks(**session, job, probe, std::move(options)));
   if (!checks) {
     say(checks.error().describe("cloudformation DescribeStacks"));
     say_next(deploy::next_step(checks.error()));

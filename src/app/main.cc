@@ -9,6 +9,7 @@
 #include "app/bundles_command.h"
 #include "app/check_command.h"
 #include "app/diff_command.h"
+#include "app/eks_command.h"
 #include "app/exit_code.h"
 #include "app/explain_command.h"
 #include "app/import_command.h"
@@ -43,6 +44,8 @@ constexpr std::array kCommands = {
     Command{"import", "from Squid, Smokescreen, tinyproxy", ebbgate::app::run_import},
     Command{"kube", "what a Kubernetes cluster is given", ebbgate::app::run_kube},
     Command{"noproxy", "build, explain and lint NO_PROXY", ebbgate::app::run_noproxy},
+    Command{"eks", "a cluster behind gateways: plan, apply, verify, destroy",
+            ebbgate::app::run_eks},
 };
 
 void print_usage(std::FILE* where) {

@@ -129,11 +129,13 @@ class Verifier {
     const std::string url =
         endpoint_.empty() ? output(facts_, "cluster", "ClusterEndpoint") : endpoint_;
     const std::string host = host_of(url);
+    const std::size_t colon = url.rfind(':');
+    const auto port = Port::parse(std::string_view(url).substr(std::min(colon + 1, url.size())));
     if (host.empty()) {
       end(Finding::kSkipped, "the cluster has no endpoint yet", std::string(kApplyFirst));
       co_return;
     }
-    auto answered = co_await probe_.connect(host, kHttpsPort, soon());
+    auto answered = co_await probe_.connect(host, port.value_or(kHttpsPort), soon());
     if (!answered) {
       end(Finding::kFailed, answered.error().detail,
           "run this on the bastion; there, check the peering's routes on both sides and that the "
@@ -255,6 +257,7 @@ class Verifier {
   };
   std::optional<Proxy> proxy() {
     Proxy out;
+    if (options_.proxy) return Proxy{options_.proxy->host.str(), options_.proxy->port};
     out.host = output(facts_, "gateway", "ProxyDomain");
     if (out.host.empty()) {
       end(Finding::kSkipped, "there are no gateways yet", std::string(kApplyFirst));

@@ -54,6 +54,7 @@ struct VerifyOptions {
   std::string allowed;  // host:port to be let pass; empty: chosen
   std::string refused = "ebbgate-verify.invalid:443";
   std::string echo = "http://checkip.amazonaws.com/";  // answers with the caller's address
+  std::optional<Authority> proxy;                      // instead of the load balancer's name
   std::vector<std::string> skip;                       // names of checks
   std::string kubeconfig;                              // empty: what needs it is skipped
   Duration wait = std::chrono::minutes(6);             // for the alarm
