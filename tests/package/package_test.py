@@ -171,10 +171,14 @@ class Archives(Case):
         (again / "SHA256SUMS").write_text(sums.replace("a", "b", 1))
         self.assertNotEqual(0, run(*verify, cwd=again).returncode)
 
-    def test_the_unit_of_each_package_names_its_own_program(self):
-        for architecture, file in TARBALLS.items():
+    def test_the_tarball_has_one_program_and_a_unit_that_names_it(self):
+        """deploy/cloudformation/gateway.yaml finds both by their names."""
+        for file in TARBALLS.values():
             with tarfile.open(file) as tar:
-                unit = next(each for each in tar if each.name.endswith("/systemd/ebbgate.service"))
+                files = [each for each in tar if each.isfile()]
+                [program] = [each for each in files if each.name.endswith("/ebbgate")]
+                [unit] = [each for each in files if each.name.endswith("/ebbgate.service")]
+                self.assertEqual(0o755, program.mode)
                 self.assertIn(b"ExecStart=/usr/local/bin/ebbgate run",
                               tar.extractfile(unit).read())
 
