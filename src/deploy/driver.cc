@@ -37,10 +37,15 @@ void Driver::say(const std::string& stack, std::string text) const {
 }
 
 StackResult Driver::failure(const Failure& failure, std::string_view what) const {
-  const bool stopped = is_stopped() || failure.reason == Reason::kDraining;
-  return result_of(stopped ? End::kInterrupted : End::kFailed,
-                   stopped ? "interrupted; what AWS has begun goes on" : failure.describe(what),
-                   next_step(failure));
+  if (is_stopped()) {
+    return result_of(End::kInterrupted, "interrupted; what AWS has begun goes on",
+                     next_step(failure));
+  }
+  if (failure.reason == Reason::kDraining) {
+    return result_of(End::kFailed, std::string(what) + ": still under way, and --timeout is over",
+                     next_step(failure));
+  }
+  return result_of(End::kFailed, failure.describe(what), next_step(failure));
 }
 
 net::Task<void> Driver::pause() {

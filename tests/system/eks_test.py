@@ -1,117 +1,19 @@
-"""`ebbgate eks` against the tests' own AWS: all stacks come up, twice, and after being killed at every
-step; what fails says what to do next, and a later apply recovers; a bad file is refused before the
-first call."""
+# labels: aws
+"""`ebbgate eks` against the tests' own AWS: all stacks come up, and the second time nothing changes;
+what fails says what to do next, and a later apply recovers; a bad file is refused before the first
+call; the proofs are proofs."""
 
-import concurrent.futures
 import json
 import os
-import pathlib
 import re
 import shutil
-import signal
 import socket
 import subprocess
 
-from harness.aws import Emulator
+from harness.eks import PATIENCE, SAMPLE, STACKS, STEPS, EksCase
 from harness.gateway import BINARY, Gateway
 from harness.origins import HttpOrigin
-from harness.testing import Case, main
-
-SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "eks.yaml"
-STEPS = ("vpc", "peering", "service-role", "cluster", "gateway", "nodegroup")
-STACKS = [f"EKSdemo-{step}" for step in STEPS]
-FAULTS = int(os.environ.get("EBBGATE_TEST_FAULTS", "1000"))
-PATIENCE = 120  # seconds, of one run of the command
-
-
-class EksCase(Case):
-    def setUp(self):
-        self.aws = self.enter(Emulator(region="eu-west-2"))
-        self.engine = self.aws.cloudformation.engine
-        self.engine.seconds = 0
-        self.folder = self.scratch()
-        self.text = SAMPLE.read_text()
-        self.config = self.folder / "eks.yaml"
-        self.place_bastion()
-
-    def place_bastion(self):
-        """The sample's bastion gets a VPC that is there."""
-        ec2 = self.aws.ec2
-        vpc = ec2.add_vpc("172.31.0.0/16")
-        table = next(each["routeTableId"] for each in ec2.route_tables.values()
-                     if each["vpcId"] == vpc)
-        text = re.sub(r"vpc-\w+", vpc, self.text)
-        text = re.sub(r"rtb-\w+", table, text)
-        self.text = re.sub(r"  securityGroup: .*\n", "", text)
-        self.write(self.text)
-
-    def write(self, text):
-        self.config.write_text(text)
-
-    def change(self, old, new):
-        self.assertIn(old, self.text)
-        self.text = self.text.replace(old, new)
-        self.write(self.text)
-
-    def start(self, command, *flags):
-        return subprocess.Popen(
-            [BINARY, "eks", command, "--config", str(self.config), "--poll-interval", "5ms",
-             *flags],
-            env={**os.environ, **self.aws.environment(), "HOME": str(self.folder)},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def finish(self, process):
-        try:
-            out, err = process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            out, err = process.communicate()
-            self.fail("it did not end:\n" + out[-3000:] + err[-3000:])
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    def run_eks(self, command, *flags):
-        return self.finish(self.start(command, *flags))
-
-    def succeed(self, command, *flags):
-        done = self.run_eks(command, *flags)
-        self.assertEqual(0, done.returncode, done.stdout[-3000:] + done.stderr[-3000:])
-        return done.stdout
-
-    def fail_with_next(self, command, *flags):
-        """A run that fails says what to do next. Out: everything that it said."""
-        done = self.run_eks(command, *flags)
-        said = done.stdout + done.stderr
-        self.assertEqual(1, done.returncode, said[-3000:])
-        self.assertRegex(said, r"(?m)^next: \w", said[-3000:])
-        return said
-
-    def statuses(self):
-        return {stack.name: stack.status for stack in self.aws.cloudformation.stacks
-                if stack.status != "DELETE_COMPLETE"}
-
-    def assert_stands(self):
-        self.assertEqual({name: "CREATE_COMPLETE" for name in STACKS}, self.statuses())
-
-    def writes(self):
-        return [call for call in self.aws.requests
-                if call.operation and not call.operation.startswith(("Describe", "Get"))]
-
-    def before(self, operation, stack, act, after=False):
-        """Calls `act` in the moment in which the operation on the stack arrives, or is done."""
-        service, ordered = self.aws.cloudformation, self.aws.cloudformation.call
-        pending = [True]
-
-        def call(name, parameters, credentials):
-            hit = pending and name == operation and parameters.get("StackName") == stack
-            if hit:
-                pending.clear()
-            if hit and not after:
-                act()
-            value = ordered(name, parameters, credentials)
-            if hit and after:
-                act()
-            return value
-        service.call = call
+from harness.testing import main
 
 
 class Applying(EksCase):
@@ -320,88 +222,6 @@ elif words[:2] == ["ec2", "describe-availability-zones"]:
                                                  str(self.folder / "templates")))
 
 
-class Interrupted(EksCase):
-    def end_at_every_call(self, how, command, *flags):
-        """The first run is ended at its first call to CloudFormation, the second at its second, and
-        so on until one comes to its end. Out: how many there were."""
-        service, ordered = self.aws.cloudformation, self.aws.cloudformation.call
-        left, process = [0], []
-
-        def call(*arguments):
-            left[0] -= 1
-            if left[0] == 0:
-                process[0].send_signal(how)
-            return ordered(*arguments)
-        service.call = call
-        for number in range(1, 500):
-            left[0] = 10**9
-            process[:] = [self.start(command, *flags)]
-            left[0] = number
-            done = self.finish(process[0])
-            if done.returncode == 0:
-                service.call = ordered
-                return number
-            if how == signal.SIGINT:
-                self.assertEqual(1, done.returncode, done.stderr[-2000:])
-                self.assertRegex(done.stdout + done.stderr, r"(?m)^next: \w")
-        return self.fail("it never came to an end")
-
-    def check(self, how):
-        # Each finished stack takes two calls before the next is worked on.
-        self.assertGreater(self.end_at_every_call(how, "apply"), 2 * len(STEPS))
-        self.assert_stands()
-        self.assertIn("nothing has changed", self.succeed("apply"))
-
-    def test_a_new_deployment_killed_at_any_call_is_completed_by_the_next_run(self):
-        ordered = self.aws.cloudformation.call
-        number, was_killed = 0, True
-        while was_killed:
-            number += 1
-            left, process = [10**9], []
-
-            def call(*arguments):
-                left[0] -= 1
-                if left[0] == 0:
-                    process[0].kill()
-                return ordered(*arguments)
-            self.aws.cloudformation.call = call
-            process[:] = [self.start("apply")]
-            left[0] = number
-            was_killed = self.finish(process[0]).returncode != 0
-            self.aws.cloudformation.call = ordered
-            self.succeed("apply")
-            self.assert_stands()
-            self.aws.close()
-            self.aws = self.enter(Emulator(region="eu-west-2"))
-            self.engine = self.aws.cloudformation.engine
-            self.engine.seconds = 0
-            self.text = SAMPLE.read_text()
-            self.place_bastion()
-            ordered = self.aws.cloudformation.call
-        self.assertGreater(number, 6 * len(STEPS))
-
-    def test_killed_at_every_call_it_goes_on(self):
-        self.check(signal.SIGKILL)
-
-    def test_interrupted_at_every_call_it_says_what_next_and_goes_on(self):
-        self.check(signal.SIGINT)
-
-    def test_interrupted_in_the_middle_of_a_stack_it_follows_it(self):
-        self.engine.seconds = 0.05
-        process = []
-        self.before("ExecuteChangeSet", "EKSdemo-vpc", lambda: process[0].kill(), after=True)
-        process.append(self.start("apply"))
-        self.finish(process[0])
-        self.assertEqual({"EKSdemo-vpc": "CREATE_IN_PROGRESS"}, self.statuses())
-        self.assertIn("is CREATE_IN_PROGRESS: following it", self.succeed("apply"))
-        self.assert_stands()
-
-    def test_killed_at_every_call_while_it_destroys_it_goes_on(self):
-        self.succeed("apply")
-        self.end_at_every_call(signal.SIGKILL, "destroy", "--yes")
-        self.assertEqual({}, self.statuses())
-
-
 class Again(EksCase):
     def test_what_an_earlier_deployment_retained_is_in_nobodys_way(self):
         self.aws.ec2.address_quota = 20
@@ -602,44 +422,6 @@ class Verifying(EksCase):
         self.api.close()
         findings, _ = self.verify("--skip", "endpoint-answers")
         self.assertEqual("skipped", findings["endpoint-answers"])
-
-
-class Faults(EksCase):
-    def meet(self, wanted, first_seed):
-        """Applies and destroys until so many faults were met. Out: how many."""
-        self.aws.ec2.address_quota = 10**6  # those of earlier deployments are retained
-        seed, met = first_seed, 0
-        while met < wanted:
-            seed += 1
-            self.aws.requests.clear()
-            self.aws.faults.random(seed, (0.05, 0.2, 0.5)[seed % 3])
-            stands = self.statuses() == dict.fromkeys(STACKS, "CREATE_COMPLETE")
-            done = self.run_eks("destroy" if stands else "apply", "--yes",
-                                "--call-timeout", "200ms")
-            met += sum(1 for call in self.aws.requests if call.fault)
-            said = done.stdout + done.stderr
-            self.assertIn(done.returncode, (0, 1), f"seed {seed}\n{said[-2000:]}")
-            if done.returncode:
-                self.assertRegex(said, r"(?m)^next: \w", f"seed {seed}\n{said[-2000:]}")
-        self.aws.faults.clear()
-        self.succeed("apply", "--yes")
-        self.assert_stands()
-        return met
-
-    def test_a_thousand_faults_never_leave_a_deployment_without_a_next_step(self):
-        # Most of the time goes into answers that never come, so several deployments wait at once.
-        count = 5
-        others = [EksCase("run") for _ in range(count - 1)]
-        self.assertGreaterEqual(self.meet_in(others, count), FAULTS)
-
-    def meet_in(self, others, count):
-        for each in others:
-            each.setUp()
-            self.addCleanup(each.doCleanups)
-        with concurrent.futures.ThreadPoolExecutor(count) as pool:
-            shares = [pool.submit(Faults.meet, each, FAULTS / count, 1000 * number)
-                      for number, each in enumerate([self, *others])]
-            return sum(share.result() for share in shares)
 
 
 if __name__ == "__main__":
