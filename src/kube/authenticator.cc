@@ -81,15 +81,17 @@ net::Task<Result<Credential>> MintedAuthenticator::get() {
   const WallTime now = state.clock.wall();
   if (made) {
     state.keep(*std::move(made), now);
+    if (!state.is_good(now)) {
+      state.failure =
+          Error{Reason::kInternal, Side::kSelf,
+                "the credential that was made has expired already: is the clock right?"};
+    }
   } else {
     state.failure = std::move(made.error());
     state.renew_at = now + kRetryPause;
   }
   state.minted.notify_all();
   if (state.is_good(now)) co_return *state.held;
-  if (state.held) {
-    co_return internal("the credential that was made has expired already: is the clock right?");
-  }
   co_return std::unexpected(state.failure);
 }
 

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,7 +113,7 @@ class Process {
   [[nodiscard]] bool watch(int output, int errors) {
     output_ = &loop_.open(output);
     errors_ = &loop_.open(errors);
-    const int end = ::pidfd_open(pid_, 0);
+    const int end = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));  // close-on-exec
     if (end < 0) return false;
     end_ = &loop_.open(end);
     for (net::Channel* each : {output_, errors_, end_}) {
