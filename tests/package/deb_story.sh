@@ -64,13 +64,15 @@ dpkg -i /old.deb
 [ ! -L /etc/systemd/system/multi-user.target.wants/ebbgate.service ] || fail "enabled again"
 
 step "removed: settings stay; purged: nothing does"
-touch /var/log/ebbgate/access.log
+mkdir -p /var/lib/private/ebbgate/policy
+ln -sn private/ebbgate /var/lib/ebbgate # as systemd makes it for a dynamic user
+touch /var/log/ebbgate/access.log /var/lib/ebbgate/policy/cached
 dpkg -r ebbgate
 [ -f /etc/ebbgate/config.yaml ] || fail "the settings are gone"
 [ ! -e /usr/bin/ebbgate ] || fail "the program is still there"
 dpkg -P ebbgate
-for left in /etc/ebbgate /var/log/ebbgate /etc/logrotate.d/ebbgate /usr/share/doc/ebbgate \
-  /etc/systemd/system/ebbgate.service; do
+for left in /etc/ebbgate /var/log/ebbgate /var/lib/ebbgate /var/lib/private/ebbgate \
+  /etc/logrotate.d/ebbgate /usr/share/doc/ebbgate /etc/systemd/system/ebbgate.service; do
   if [ -e "$left" ] || [ -L "$left" ]; then fail "$left is left"; fi
 done
 

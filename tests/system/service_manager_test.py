@@ -16,7 +16,8 @@ from harness.gateway import BINARY, Gateway  # noqa: E402
 from harness.process import PATIENCE, wait_until  # noqa: E402
 from harness.testing import Case, main  # noqa: E402
 
-UNIT = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "systemd" / "ebbgate.service"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+UNIT = ROOT / "deploy" / "systemd" / "ebbgate.service"
 
 
 class NotifySocket:
@@ -150,6 +151,14 @@ class Unit(Case):
         done = self.analyze("security", "--offline=true", "--threshold=14")
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         print(done.stdout.splitlines()[-1])
+
+    def test_where_settings_write_by_default_it_may_write(self):
+        """The rest of the file system is read-only to it (ProtectSystem=strict)."""
+        directory = re.search(r"(?m)^StateDirectory=(.*)$", UNIT.read_text())[1]
+        defaults = re.findall(r"`(/var/lib/\S+)`", (ROOT / "docs/configuration.md").read_text())
+        self.assertGreaterEqual(len(defaults), 2)
+        for each in defaults:
+            self.assertTrue(each.startswith(f"/var/lib/{directory}/"), each)
 
     def test_its_command_line_is_one_that_the_gateway_takes(self):
         command = re.search(r"(?m)^ExecStart=\S+ run (.*)$", UNIT.read_text())[1].split()
