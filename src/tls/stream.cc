@@ -219,7 +219,9 @@ net::Task<Result<void>> Stream::fill(Deadline deadline) {
     }
     co_return {};
   }
-  session.is_broken = true;
+  // After a wait that was given up, the other side can still be told of the end.
+  session.is_broken =
+      got || (got.error() != std::errc::timed_out && got.error() != std::errc::operation_canceled);
   const Error error = got ? Error{Reason::kOriginClosed, Side::kOrigin,
                                   "the connection was cut: it ended without TLS saying so"}
                           : of_io(got.error());
