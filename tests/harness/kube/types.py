@@ -116,16 +116,11 @@ class Types:
                            f"as a {resource.kind}: strict decoding error: {', '.join(said)}")
         return said if wanted == "Warn" else []
 
-    def validate(self, resource, document, live, subresource=""):
+    def validate(self, resource, document, live):
         """Raises 422 with all that is wrong."""
         causes = list(_metadata(resource, document["metadata"]))
         if resource.custom:
-            shape = resource.schema or {}
-            if subresource == "status":
-                shape = {**shape, "required": [], "properties": {
-                    name: each for name, each in shape.get("properties", {}).items()
-                    if name == "status"}}
-            found = list(schema.validate(document, shape))
+            found = list(schema.validate(document, resource.schema or {}))
             causes += found or schema.rules(document, resource.schema or {}, self.skipped, "", live)
         else:
             kind = _KINDS.get(f"{resource.api_version} {resource.kind}")

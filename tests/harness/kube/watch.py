@@ -1,6 +1,7 @@
 """Watches: the changes behind a resourceVersion, as they come, one JSON document a line."""
 
 import json
+import select
 import time
 
 from .errors import ApiError
@@ -83,10 +84,11 @@ class Watch:
                 lines = self._pending()
                 now = time.monotonic()
                 if not lines and not self._order and not self._bookmark_wanted:
-                    if self.stopped():
+                    if self.stopped() or self._client_is_gone():
                         return
                     if now < until and not (self._bookmarks and now >= next_mark):
-                        self.store.changed.wait(min(until, next_mark, now + 1) - now + 0.001)
+                        self.store.changed.wait(min(until, now + 0.5, *(
+                            [next_mark] if self._bookmarks else [])) - now + 0.001)
                         continue
             for line in lines:
                 yield line
@@ -94,6 +96,7 @@ class Watch:
                 if self._fault and self._fault.kind in ENDINGS | {"silent"} and (
                         self._delivered >= self._fault.after):
                     self._order = self._fault.kind
+                    break
             if self._order:
                 yield from self._end(self._order)
                 return
@@ -104,9 +107,17 @@ class Watch:
             if now >= until:
                 return
 
+    def _client_is_gone(self):
+        """Nobody sends anything in a watch but the end of the connection."""
+        connection = self.call.request.connection
+        try:
+            return bool(select.select([connection], [], [], 0)[0])
+        except (OSError, ValueError):
+            return True
+
     def _end(self, kind):
         if kind == "silent":
-            while not self.stopped() and self._order != "close":
+            while not self.stopped() and self._order != "close" and not self._client_is_gone():
                 time.sleep(0.05)
             return
         if last := ending(kind):

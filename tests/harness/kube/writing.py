@@ -108,6 +108,7 @@ class Writer:
             document.pop("status", None)
         warnings = self.types.check(call, resource, document, None)
         self.lifecycle.before_create(resource, document)
+        record(None, document, resource, call, operation, stamp(self.clock.now()))
         document, more = self.admission.mutate(call, resource, user, "CREATE", document, None)
         warnings += more + self.types.check(call, resource, document, None)
         metadata = document["metadata"]
@@ -119,7 +120,6 @@ class Writer:
         metadata["creationTimestamp"] = stamp(self.clock.now())
         if resource.has_generation():
             metadata["generation"] = 1
-        record(None, document, resource, call, operation, stamp(self.clock.now()))
         self.lifecycle.on_create(resource, document)
         warnings += self.admission.validate(call, resource, user, "CREATE", document, None)
         if call.dry_run():
@@ -215,11 +215,11 @@ class Writer:
             self._agrees(call, resource, live, changed)
             new = self._restricted(call, resource, live, changed)
             said = list(warnings) + self.types.check(call, resource, new, live)
+            record(live, new, resource, call, operation, stamp(self.clock.now()))
             new, more = self.admission.mutate(call, resource, user, "UPDATE", new, live)
             said += more + self.types.check(call, resource, new, live)
             new = self._restricted(call, resource, live, new)
-            self.types.validate(resource, new, live, call.subresource)
-            record(live, new, resource, call, operation, stamp(self.clock.now()))
+            self.types.validate(resource, new, live)
             self._generation(resource, live, new)
             said += self.admission.validate(call, resource, user, "UPDATE", new, live)
             if _same(live, new):
