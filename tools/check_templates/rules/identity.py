@@ -2,12 +2,33 @@
 
 import re
 
-from ..template import intrinsic, items, line_of
+from ..template import intrinsic, items, line_of, walk
 
 # Actions that only read; AWS's own names begin so.
 _READS = re.compile(r"^[a-z0-9-]+:(Describe|Get|List|Search|Lookup|Query|View|BatchGet)\w*\*?$")
 # What has no resource in IAM, and the condition that narrows it.
 _NARROWED = {"cloudwatch:PutMetricData": "cloudwatch:namespace"}
+
+# What stands before the colon of an action: not always the name in the service's endpoint.
+_SERVICES = frozenset("""
+    access-analyzer account acm acm-pca airflow amplify aoss apigateway appconfig application-autoscaling
+    appmesh apprunner appsync aps athena autoscaling backup batch bedrock budgets ce cloudformation
+    cloudfront cloudhsm cloudshell cloudtrail cloudwatch codeartifact codebuild codecommit codedeploy
+    codepipeline cognito-identity cognito-idp compute-optimizer config connect datasync dax detective
+    directconnect dlm dms ds dynamodb ebs ec2 ec2-instance-connect ec2messages ecr ecr-public ecs eks
+    eks-auth elasticache elasticbeanstalk elasticfilesystem elasticloadbalancing elasticmapreduce es
+    events execute-api firehose fis fsx glacier globalaccelerator glue grafana guardduty health iam
+    identitystore imagebuilder inspector2 iot kafka kafka-cluster kendra kinesis kms lakeformation
+    lambda license-manager logs macie2 mq network-firewall oam organizations pipes polly pricing
+    quicksight ram rds rds-data rds-db redshift rekognition resource-explorer-2 resource-groups
+    rolesanywhere route53 route53domains route53resolver rum s3 s3-object-lambda s3express sagemaker
+    savingsplans scheduler schemas sdb secretsmanager securityhub servicecatalog servicediscovery
+    servicequotas ses shield signer sns sqs ssm ssm-guiconnect ssmmessages sso sso-directory states
+    storagegateway sts support swf synthetics tag textract timestream transcribe transfer translate
+    trustedadvisor vpc-lattice waf waf-regional wafv2 wellarchitected workspaces xray""".split())
+_MEANT = {"monitoring": "cloudwatch", "elb": "elasticloadbalancing", "efs": "elasticfilesystem",
+          "email": "ses", "eventbridge": "events", "stepfunctions": "states", "emr":
+          "elasticmapreduce", "systemsmanager": "ssm", "cloudwatchlogs": "logs", "msk": "kafka"}
 
 
 def _statements(template):
@@ -24,6 +45,19 @@ def _statements(template):
 
 def _list(value):
     return value if isinstance(value, list) else [value]
+
+
+def actions_of_services(template):
+    """An action of a service that is none allows nothing, and nobody says so."""
+    for _, statement in walk(template.resources):
+        if not isinstance(statement, dict) or "Effect" not in statement:
+            continue
+        for action in [*_list(statement.get("Action", [])), *_list(statement.get("NotAction", []))]:
+            service = action.split(":")[0] if isinstance(action, str) else "*"
+            if service != "*" and service not in _SERVICES:
+                yield line_of(action, line_of(statement)), f"{action} is no action of any service", \
+                    f"{_MEANT[service]} is meant" if service in _MEANT else \
+                    "see the service authorization reference"
 
 
 def no_wildcard_writes(template):
