@@ -14,7 +14,8 @@
 namespace ebbgate::app {
 namespace {
 
-constexpr std::size_t kEarlyAlerts = 500;                // before the instance is known
+constexpr std::size_t kEarlyAlerts = 500;  // before the instance is known
+constexpr Duration kGroupPause = std::chrono::seconds(1);
 constexpr Duration kMetricsPause = std::chrono::minutes(1);
 constexpr Duration kAdoptPause = std::chrono::minutes(1);  // of what ended processes left behind
 // For what is to be done after the last worker, each.
@@ -97,10 +98,6 @@ net::Task<void> AwsFleet::live() {
   net::Task<aws::Client*> finding = find_client();
   aws::Client* client = co_await finding;
   if (client == nullptr) co_return;
-  if (instance_.group.empty()) {
-    net::Task<std::string> asking = fleet::find_group(*client, instance_.id, kSay);
-    instance_.group = co_await asking;
-  }
   if (is_ending_ || parts_.loop.is_giving_up()) co_return;
 
   if (const auto& tag = aws().address_tag) {
@@ -113,6 +110,7 @@ net::Task<void> AwsFleet::live() {
       *client, parts_.outbound.imds(),
       fleet::LifecycleOptions{instance_.group, aws().lifecycle_hook, instance_.id}, kSay);
   keep(watch_lifecycle());
+  keep(learn_group(*client));
   if (source_) {
     shipper_ = std::make_unique<fleet::LogShipper>(
         *client, *source_, fleet::LogShipperOptions{aws().log_group, instance_.id},
@@ -148,6 +146,15 @@ net::Task<aws::Client*> AwsFleet::find_client() {
   }
 }
 
+net::Task<void> AwsFleet::learn_group(aws::Client& client) {
+  if (instance_.group.empty()) {
+    net::Task<std::string> asking = fleet::find_group(client, instance_.id, kSay);
+    instance_.group = co_await asking;
+  }
+  is_group_known_ = true;
+  lifecycle_->set_group(instance_.group);
+}
+
 net::Task<void> AwsFleet::watch_lifecycle() {
   net::Task<std::optional<fleet::EndNotice>> waiting = lifecycle_->wait_for_notice();
   const auto notice = co_await waiting;
@@ -165,6 +172,10 @@ net::Task<void> AwsFleet::watch_lifecycle() {
 net::Task<void> AwsFleet::publish_metrics() {
   observe::Metrics::Totals before;
   while (shipper_ && !is_ending_ && !is_handed_over_ && !parts_.loop.is_giving_up()) {
+    if (!is_group_known_) {  // the metrics' dimension
+      co_await net::sleep_until(parts_.loop, parts_.loop.after(kGroupPause));
+      continue;
+    }
     const observe::Metrics::Totals now = parts_.metrics.totals();
     fleet::MetricValues values{.active_tunnels = now.tunnels_open,
                                .requests = now.requests - before.requests,
@@ -172,10 +183,11 @@ net::Task<void> AwsFleet::publish_metrics() {
     if (const auto age = parts_.policy_age()) {
       values.policy_age_seconds = std::chrono::duration_cast<std::chrono::seconds>(*age).count();
     }
+    // CloudWatch takes no dimension without a value.
+    const std::string group = instance_.group.empty() ? "none" : instance_.group;
     const std::int64_t time_ms = milliseconds(parts_.outbound.aws_context().clock.wall());
-    aws::logs::LogEvent event{
-        time_ms, fleet::metric_record(values, aws().metric_namespace, instance_.group, instance_.id,
-                                      time_ms)};
+    aws::logs::LogEvent event{time_ms, fleet::metric_record(values, aws().metric_namespace, group,
+                                                            instance_.id, time_ms)};
     net::Task<bool> putting = shipper_->put_now(instance_.id + "/metrics", std::move(event));
     if (co_await putting) before = now;  // else the next record has these requests, too
     co_await net::sleep_until(parts_.loop, parts_.loop.after(kMetricsPause));

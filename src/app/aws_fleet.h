@@ -66,6 +66,7 @@ class AwsFleet {
 
   [[nodiscard]] net::Task<void> live();
   [[nodiscard]] net::Task<aws::Client*> find_client();
+  [[nodiscard]] net::Task<void> learn_group(aws::Client& client);
   [[nodiscard]] net::Task<void> watch_lifecycle();
   [[nodiscard]] net::Task<void> publish_metrics();
   [[nodiscard]] net::Task<void> end(std::function<void()> then);
@@ -91,6 +92,7 @@ class AwsFleet {
   std::unique_ptr<alert::SnsSink> sink_;
   std::unique_ptr<alert::Dispatcher> dispatcher_;
   std::vector<alert::Alert> early_;  // before there is a dispatcher
+  bool is_group_known_ = false;
   bool is_handed_over_ = false;
   bool is_ending_ = false;
   int running_ = 0;  // conversations

@@ -1,7 +1,10 @@
 #include "fleet/instance.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "aws/autoscaling.h"
@@ -12,13 +15,32 @@ namespace {
 
 constexpr Duration kCallTimeout = std::chrono::seconds(20);
 
-// A tag of the instance; empty where it has none, or its metadata shows no tags.
-net::Task<std::string> tag(aws::Imds& imds, std::string key) {
+// What a proxy or a truncated answer gives instead would be believed for the life of the process.
+bool is_instance_id(std::string_view text) {
+  return text.starts_with("i-") && text.size() > 2 &&
+         text.find_first_not_of("0123456789abcdef", 2) == std::string_view::npos;
+}
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 255 &&
+         std::ranges::all_of(text, [](char c) { return c >= ' ' && c < 0x7f && c != '<'; });
+}
+
+std::unexpected<aws::Failure> unreadable(const std::string& what) {
+  return aws::failed(aws::Failure::Kind::kUnreadable, "an answer that is no " + what);
+}
+
+// Fills `out`, where it is empty, from a tag of the instance, if it has that and its metadata shows
+// tags.
+net::Task<aws::Outcome<void>> fill_from_tag(aws::Imds& imds, std::string key, std::string& out) {
+  if (!out.empty()) co_return aws::Outcome<void>();
   net::Task<aws::Outcome<std::optional<std::string>>> task =
       imds.get("latest/meta-data/tags/instance/" + key);
-  const auto found = co_await task;
-  if (!found || !*found) co_return std::string();
-  co_return **found;
+  auto found = co_await task;
+  if (!found) co_return std::unexpected(std::move(found.error()));
+  if (!*found) co_return aws::Outcome<void>();
+  if (!is_name(**found)) co_return unreadable("value of the tag " + key);
+  out = std::move(**found);
+  co_return aws::Outcome<void>();
 }
 
 net::Task<aws::Outcome<Instance>> identify_once(aws::Imds& imds, Instance known) {
@@ -26,19 +48,17 @@ net::Task<aws::Outcome<Instance>> identify_once(aws::Imds& imds, Instance known)
     net::Task<aws::Outcome<std::string>> task = imds.instance_id();
     auto id = co_await task;
     if (!id) co_return std::unexpected(std::move(id.error()));
+    if (!is_instance_id(*id)) co_return unreadable("instance id");
     known.id = std::move(*id);
   }
-  if (known.group.empty()) {
-    net::Task<std::string> task = tag(imds, "aws:autoscaling:groupName");
-    known.group = co_await task;
-  }
-  if (known.stack.empty()) {
-    net::Task<std::string> task = tag(imds, "aws:cloudformation:stack-name");
-    known.stack = co_await task;
-  }
-  if (known.stack_resource.empty()) {
-    net::Task<std::string> task = tag(imds, "aws:cloudformation:logical-id");
-    known.stack_resource = co_await task;
+  const std::array<std::pair<const char*, std::string*>, 3> tags = {
+      {{"aws:autoscaling:groupName", &known.group},
+       {"aws:cloudformation:stack-name", &known.stack},
+       {"aws:cloudformation:logical-id", &known.stack_resource}}};
+  for (const auto& [key, member] : tags) {
+    net::Task<aws::Outcome<void>> task = fill_from_tag(imds, key, *member);
+    auto filled = co_await task;
+    if (!filled) co_return std::unexpected(std::move(filled.error()));
   }
   co_return known;
 }
@@ -63,16 +83,24 @@ net::Task<Instance> identify(aws::Context& context, aws::Imds& imds, Instance kn
 }
 
 net::Task<std::string> find_group(aws::Client& client, std::string instance_id, Say say) {
-  net::Task<aws::Outcome<std::optional<aws::autoscaling::Instance>>> task =
-      aws::autoscaling::describe_instance(client, std::move(instance_id),
-                                          client.context().loop.after(kCallTimeout));
-  const auto found = co_await task;
-  if (!found) {
-    say("aws: " + found.error().describe("autoscaling DescribeAutoScalingInstances") +
-        "; name the group with --aws-group");
-    co_return std::string();
+  net::Loop& loop = client.context().loop;
+  bool was_said = false;
+  for (Backoff backoff;;) {
+    net::Task<aws::Outcome<std::optional<aws::autoscaling::Instance>>> task =
+        aws::autoscaling::describe_instance(client, instance_id, loop.after(kCallTimeout));
+    const auto found = co_await task;
+    if (found) co_return *found ? (*found)->group : std::string();
+    const bool is_final = found.error().kind == aws::Failure::Kind::kService &&
+                          !found.error().is_retryable && !found.error().is_throttling;
+    if (!std::exchange(was_said, true) || is_final) {
+      say("aws: " + found.error().describe("autoscaling DescribeAutoScalingInstances") +
+          "; --aws-group names the group without asking");
+    }
+    if (is_final) co_return std::string();
+    const Deadline wake = loop.after(backoff.next(client.context().random()));
+    const net::Wait::End waited = co_await net::sleep_until(loop, wake);
+    if (waited == net::Wait::End::kStopped) co_return std::string();
   }
-  co_return *found ? (*found)->group : std::string();
 }
 
 }  // namespace ebbgate::fleet

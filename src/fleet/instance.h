@@ -26,7 +26,8 @@ struct Instance {
 [[nodiscard]] net::Task<Instance> identify(aws::Context& context, aws::Imds& imds, Instance known,
                                            Say say);
 
-// The group that the instance is in, asked of the service; empty where there is none, or no answer.
+// The group that the instance is in, asked of the service until it answers; empty where the
+// instance is in none, or may not ask, which is said. Also at the hard stop.
 [[nodiscard]] net::Task<std::string> find_group(aws::Client& client, std::string instance_id,
                                                 Say say);
 

@@ -38,9 +38,14 @@ std::optional<WallTime> read_spot_time(std::string_view text) {
 
 std::optional<EndNotice> read_end_notice(const std::optional<std::string>& target_state,
                                          const std::optional<std::string>& spot_action) {
-  // `hibernate` and `stop` cut tunnels just as `terminate` does.
-  if (spot_action) return EndNotice{EndNotice::Cause::kSpot, read_spot_time(*spot_action)};
-  if (target_state && target_state->starts_with("Terminated")) return EndNotice{};
+  // `hibernate` and `stop` cut tunnels just as `terminate` does. What is no such notice, though the
+  // service answered, must not end a gateway.
+  if (spot_action && spot_action->contains("\"action\"")) {
+    if (const auto at = read_spot_time(*spot_action)) {
+      return EndNotice{EndNotice::Cause::kSpot, at};
+    }
+  }
+  if (target_state == "Terminated") return EndNotice{};
   return std::nullopt;
 }
 
@@ -67,7 +72,10 @@ net::Task<std::optional<EndNotice>> Lifecycle::wait_for_notice() {
   while (!is_stopping_ && !loop().is_giving_up()) {
     net::Task<std::optional<EndNotice>> looking = look();
     const auto notice = co_await looking;
-    if (notice) co_return notice;
+    if (notice) {
+      is_ending_ = true;
+      co_return notice;
+    }
     co_await stopped_.wait(loop().after(options_.poll));
   }
   co_return std::nullopt;
@@ -95,7 +103,11 @@ aws::autoscaling::LifecycleAction Lifecycle::action() const {
 
 net::Task<void> Lifecycle::send_heartbeats() {
   bool was_said = false;
-  while (!options_.group.empty() && !is_stopping_ && !loop().is_giving_up()) {
+  while (!is_stopping_ && !loop().is_giving_up()) {
+    if (options_.group.empty()) {  // not known yet, or there is none
+      co_await stopped_.wait(loop().after(options_.poll));
+      continue;
+    }
     net::Task<aws::Outcome<void>> task =
         aws::autoscaling::record_heartbeat(*client_, action(), loop().after(kCallTimeout));
     const auto sent = co_await task;
@@ -110,9 +122,11 @@ net::Task<void> Lifecycle::send_heartbeats() {
 
 net::Task<void> Lifecycle::complete(Deadline deadline) {
   if (options_.group.empty()) co_return;
-  net::Task<std::optional<EndNotice>> looking = look();
-  const auto notice = co_await looking;
-  if (!notice) co_return;  // a restart, or an upgrade: the instance stays
+  if (!is_ending_) {
+    net::Task<std::optional<EndNotice>> looking = look();
+    const auto notice = co_await looking;
+    if (!notice) co_return;  // a restart: the instance stays
+  }
   net::Task<aws::Outcome<void>> task =
       aws::autoscaling::complete_lifecycle_action(*client_, action(), deadline);
   const auto completed = co_await task;

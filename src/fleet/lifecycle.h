@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "aws/autoscaling.h"
 #include "aws/client.h"
@@ -51,8 +52,11 @@ class Lifecycle {
   [[nodiscard]] net::Task<void> send_heartbeats();
 
   // Where the group is waiting, it need not any longer. To be called whatever the process ends for:
-  // the state is asked for once more.
+  // where no notice has come, the state is asked for once more.
   [[nodiscard]] net::Task<void> complete(Deadline deadline);
+
+  // Where the group is known later than the rest.
+  void set_group(std::string group) { options_.group = std::move(group); }
 
   void stop();
 
@@ -67,7 +71,8 @@ class Lifecycle {
   Say say_;
   net::Signal stopped_;
   bool is_stopping_ = false;
-  int failures_ = 0;  // of the metadata service, one after the other
+  bool is_ending_ = false;  // the instance
+  int failures_ = 0;        // of the metadata service, one after the other
 };
 
 }  // namespace ebbgate::fleet

@@ -102,6 +102,41 @@ TEST_F(PartsTest, WhoLosesAnAddressTriesTheNext) {
   EXPECT_THAT(said_, ElementsAre("aws: this gateway's address is 198.51.100.1"));
 }
 
+TEST_F(PartsTest, AnInstanceIsIdentifiedHoweverOftenThatFails) {
+  world_.network.answer(503, "")
+      .answer(503, "")
+      .answer(503, "")
+      .answer(200, "token", {{"x-aws-ec2-metadata-token-ttl-seconds", "21600"}})
+      .answer(200, "<html>502</html>")
+      .answer(200, "i-1")
+      .answer(404, "")
+      .answer(200, "egress")
+      .answer(200, "Fleet");
+  aws::Imds imds(world_.context);
+  EXPECT_EQ(world_.run(identify(world_.context, imds, {}, say())),
+            (Instance{"i-1", "", "egress", "Fleet"}));
+  EXPECT_EQ(said_.size(), 1U);
+}
+
+TEST_F(PartsTest, AGroupIsAskedForUntilThereIsAnAnswer) {
+  world_.network.breaks(Reason::kConnectFailed)
+      .answer(200,
+              "<DescribeAutoScalingInstancesResponse><DescribeAutoScalingInstancesResult>"
+              "<AutoScalingInstances><member><InstanceId>i-1</InstanceId>"
+              "<AutoScalingGroupName>fleet</AutoScalingGroupName></member></AutoScalingInstances>"
+              "</DescribeAutoScalingInstancesResult></DescribeAutoScalingInstancesResponse>");
+  EXPECT_EQ(world_.run(find_group(*client_, "i-1", say())), "fleet");
+}
+
+TEST_F(PartsTest, AGroupThatMayNotBeAskedForIsNamedByTheOperator) {
+  world_.network.answer(403,
+                        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message>"
+                        "</Error></ErrorResponse>");
+  EXPECT_EQ(world_.run(find_group(*client_, "i-1", say())), "");
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_THAT(said_[0], HasSubstr("--aws-group"));
+}
+
 TEST(ReadEndNotice, KnowsBothWaysInWhichAnInstanceEnds) {
   using Cause = EndNotice::Cause;
   EXPECT_EQ(read_end_notice(std::nullopt, std::nullopt), std::nullopt);
@@ -111,7 +146,12 @@ TEST(ReadEndNotice, KnowsBothWaysInWhichAnInstanceEnds) {
   EXPECT_EQ(
       read_end_notice("InService", R"({"action": "terminate", "time": "1970-01-02T00:00:01Z"})"),
       (EndNotice{Cause::kSpot, WallTime(24h + 1s)}));
-  EXPECT_EQ(read_end_notice(std::nullopt, "what is this"), (EndNotice{Cause::kSpot, {}}));
+  for (const char* spoiled :
+       {"", "<html>502 Bad Gateway</html>", R"({"action": "terminate", "ti)",
+        R"({"action": "terminate", "time": "soon, and a long time after"})"}) {
+    EXPECT_EQ(read_end_notice(std::nullopt, spoiled), std::nullopt) << spoiled;
+    EXPECT_EQ(read_end_notice(spoiled, std::nullopt), std::nullopt) << spoiled;
+  }
 }
 
 TEST(DrainPatience, EndsBeforeASpotInstanceIsTakenAway) {

@@ -2,7 +2,9 @@
 ends them, tell their stack, and lose no event of a refusal while CloudWatch is out of reach."""
 
 import json
+import os
 import pathlib
+import re
 import signal
 import sys
 import unittest
@@ -298,6 +300,46 @@ class Records(Fleet):
         for each in self.aws.iam._keys.values():
             for secret in filter(None, (each.secret, each.token)):
                 self.assertNotIn(secret, said)
+
+    def test_an_upgrade_loses_no_event_and_claims_nothing_again(self):
+        self.aws.ec2.allocate(Addresses.TAG)
+        gateway = self.start(*Addresses.FLAG)
+        wait_until(lambda: self.readiness(gateway)[0] == 200)
+        self.aws.faults.next("logs", "PutLogEvents", "503", None)
+        self.refused(gateway, "old.example")
+        gateway.signal(signal.SIGUSR2)
+        taken_over = gateway.err.wait_for(r"process \d+ has taken over")
+        successor = int(re.search(r"\d+", taken_over)[0])
+        try:
+            wait_until(lambda: self.readiness(gateway)[0] == 200)  # the successor's page
+            self.refused(gateway, "new.example")
+            self.aws.faults.clear()
+            self.assertEqual(0, gateway.wait())
+            wait_until(lambda: len(self.shipped()) == 2)
+            self.assertEqual(["new.example", "old.example"], sorted(self.shipped()))
+            self.assertEqual(1, len(self.aws.calls("ec2", "AssociateAddress")))
+            self.assertEqual([], self.aws.calls("autoscaling", "CompleteLifecycleAction"))
+        finally:
+            os.kill(successor, signal.SIGTERM)
+        wait_until(lambda: not list(self.spool.iterdir()))  # its farewell
+
+    def test_of_what_may_go_wrong_at_aws_nothing_is_lasting(self):
+        self.aws.ec2.allocate(Addresses.TAG)
+        kinds = ("throttle", "500", "503", "reset", "expired", "skewed", "truncated", "empty",
+                 "html", "malformed", "lost", "skewed-date")
+        self.aws.faults.random(4, 0.3, kinds)
+        gateway = self.start(*Addresses.FLAG, "--aws-alert-topic", self.topic.arn)
+        names = [f"n{number}.example" for number in range(40)]
+        for name in names:
+            self.refused(gateway, name)
+        wait_until(lambda: self.readiness(gateway)[0] == 200)
+        wait_until(lambda: set(names) <= set(self.shipped()))  # some perhaps twice
+        wait_until(lambda: self.topic.messages)
+        self.aws.faults.clear()
+        wait_until(lambda: len({each["Subject"] for each in self.topic.messages}) == 20)
+        self.aws.autoscaling.terminate(self.metadata.instance, decrement=True)
+        self.assertEqual(0, gateway.wait())
+        self.assertEqual("Terminated", self.metadata.instance.lifecycle)
 
     def test_a_log_group_that_is_not_there_is_said_and_waited_for(self):
         del self.aws.logs.groups["fleet"]
