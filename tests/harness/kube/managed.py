@@ -213,6 +213,8 @@ def apply_to(live, applied, resource, call):
     for path in sorted(previous - call.applied_paths, key=len, reverse=True):
         if path in owned or any(each[:len(path)] == path for each in owned):
             continue  # somebody else's, too
+        if len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:]):
+            continue  # an item's key goes with the item
         _remove(merged, path, shape_of(resource))
     before = fields(live, resource, call.subresource)
     after = fields(merged, resource, call.subresource)
