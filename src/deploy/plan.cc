@@ -236,7 +236,6 @@ void Planner::add_gateway() {
   give_vpc("PrivateSubnetCidrs");
   give_vpc("GatewaySubnetIds");
   give_output("ClusterSecurityGroupId", "cluster", "ClusterSecurityGroupId");
-  give_output("ClusterName", "cluster", "ClusterName");
   if (settings_.bastion) give("PeerVpcCidr", settings_.bastion->cidr.value.str());
   give("AddressMode", address_mode());
   if (gateway.addresses.value == config::AddressMode::kEip) {

@@ -3,6 +3,7 @@ NodeConfig and Bottlerocket accept, and that change nothing when they run again.
 
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -17,6 +18,7 @@ from common import HERE, NO_PROXY, ROOT, heredoc, parts, problems, user_data  # 
 from harness.testing import Case, main  # noqa: E402
 import yaml  # noqa: E402
 
+BINARY = os.environ.get("EBBGATE_BINARY", "")
 PROXY = "http://demo-1a2b.elb.eu-west-2.amazonaws.com:3128"
 VARIABLES = sorted(["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
                     "no_proxy"])
@@ -28,8 +30,7 @@ GATEWAYS = {
                                   "PeerVpcCidr": "172.31.0.0/16"},
     "a version of the program": {"ArtifactVersionId": "3HL4kqtJvjVBH40N"},
     "an image with the program": {"ArtifactBucket": "", "ImageId": "ami-0a1b"},
-    "pods": {"PodIdentity": "true", "ClusterName": "EKSdemo",
-             "AlertTopicArn": "arn:aws:sns:eu-west-2:123456789012:alerts"},
+    "a topic that exists": {"AlertTopicArn": "arn:aws:sns:eu-west-2:123456789012:alerts"},
 }
 NODES = {"managed": {}, "self-managed": {"Management": "self-managed"}}
 MOUNTS = ["unshare", "--mount", "--map-root-user"]
@@ -104,12 +105,31 @@ class Settings(unittest.TestCase):
         self.assertNotIn("aws-address-tag", config)
         self.assertEqual(["10.64.0.0/16", "203.0.113.1", "203.0.113.2"], config["inside"])
 
-    def test_dns_servers_and_pods_are_passed_on(self):
+    def test_dns_servers_and_topic_are_passed_on(self):
         config = self.config(DnsServers="10.64.0.2,10.1.0.2")
         self.assertEqual(["10.64.0.2", "10.1.0.2"], config["dns"])
-        config = self.config(**GATEWAYS["pods"])
-        self.assertEqual("eks:EKSdemo", config["kube"])
+        config = self.config(**GATEWAYS["a topic that exists"])
         self.assertEqual("arn:aws:sns:eu-west-2:123456789012:alerts", config["aws-alert-topic"])
+
+
+@unittest.skipUnless(BINARY, "the gateway is not built")
+class Accepted(Case):
+    """What the template writes, the gateway takes: a setting that it refuses stops the whole fleet."""
+
+    def test_the_gateway_takes_every_form_of_the_settings(self):
+        for name, given in GATEWAYS.items():
+            script = user_data("gateway", **given)
+            folder = self.scratch()
+            text = heredoc(script, "/etc/ebbgate/config.yaml")
+            for file in re.findall(r"^cat >(/etc/ebbgate/\S+) <<'END'$", script, re.M):
+                copy = folder / pathlib.Path(file).name
+                copy.write_text(heredoc(script, file))
+                text = text.replace(file, str(copy))
+            config = folder / "config.yaml"
+            config.write_text(text)
+            done = subprocess.run([BINARY, "check", "--config", config], capture_output=True,
+                                  text=True, timeout=30)
+            self.assertEqual(0, done.returncode, f"{name}: {done.stdout}{done.stderr}")
 
 
 class Nodes(unittest.TestCase):

@@ -248,6 +248,8 @@ class Template:
         own_name = resource.get("Properties", {}).get("Name")
         if resource["Type"] in ("AWS::SSM::Parameter", "AWS::EKS::Cluster") and own_name:
             return self.resolve(own_name, values)
+        if resource["Type"] == "AWS::SNS::Topic":
+            return f"arn:aws:sns:{PSEUDO['AWS::Region']}:{PSEUDO['AWS::AccountId']}:{name.lower()}"
         return f"{name.lower()}-0a1b2c3d"
 
     def _getatt(self, argument, values):
