@@ -33,13 +33,13 @@ EXEC_API = "client.authentication.k8s.io/v1"
 class ExecPlugin:
     """A credential plugin as a program; what it gives is set here, and may change at any time."""
 
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder, api=EXEC_API):
+        self.folder, self.api = pathlib.Path(folder), api
         self.command = self.folder / "credential-plugin"
         self.command.write_text(_PLUGIN)
         self.command.chmod(0o755)
 
-    def give(self, token=None, expires=None, certificate=None, delay=0, api=EXEC_API):
+    def give(self, token=None, expires=None, certificate=None, delay=0):
         """`expires`: seconds since the epoch; `certificate`: a pair of files."""
         status = {}
         if token is not None:
@@ -50,7 +50,7 @@ class ExecPlugin:
         if certificate:
             status["clientCertificateData"] = pathlib.Path(certificate[0]).read_text()
             status["clientKeyData"] = pathlib.Path(certificate[1]).read_text()
-        self.say(json.dumps({"kind": "ExecCredential", "apiVersion": api, "spec": {
+        self.say(json.dumps({"kind": "ExecCredential", "apiVersion": self.api, "spec": {
             "interactive": False}, "status": status}), delay=delay)
 
     def say(self, stdout, exit=0, stderr="", delay=0):
@@ -93,7 +93,7 @@ class Clients:
                         {"client-certificate": str(certificate[0]),
                          "client-key": str(certificate[1])})
             elif plugin:
-                user = {"exec": {"apiVersion": EXEC_API, "command": str(plugin.command),
+                user = {"exec": {"apiVersion": plugin.api, "command": str(plugin.command),
                                  "args": ["token"], "env": [{"name": "PLUGIN_SETTING",
                                                              "value": "set"}],
                                  "interactiveMode": "Never", "provideClusterInfo": True}}
@@ -116,9 +116,9 @@ class Clients:
         file.chmod(0o600)
         return file
 
-    def plugin(self):
+    def plugin(self, api=EXEC_API):
         """A credential plugin, which gives the administrator's token until it is told otherwise."""
-        plugin = ExecPlugin(self.folder())
+        plugin = ExecPlugin(self.folder(), api)
         plugin.give(self.admin)
         return plugin
 

@@ -75,6 +75,8 @@ def serve(path, catalogue):
     for each in catalogue.all():
         base = f"apis/{each.group}/{each.version}" if each.group else "api/v1"
         versions.setdefault(base, []).append(each)
+    if path == "/openapi/v2":  # as protobuf, the least of a description: it is of version 2.0
+        return Response(200, [("Content-Type", "application/octet-stream")], b"\x0a\x032.0")
     if path == "/openapi/v3":
         return answer(200, dump({"paths": {
             base: {"serverRelativeURL": f"/openapi/v3/{base}?hash=" + hashlib.sha256(
