@@ -178,6 +178,14 @@ class Manifests(KubectlCase):
         self.assertEqual(revision, self.cluster.store.revision)
         self.kubectl("diff", "--server-side", "-k", name)
 
+    def test_the_gateways_pods_are_let_in_by_pod_security(self):
+        self.kubectl("apply", "-k", MANIFESTS / "overlays" / "in-cluster")
+        template = self.cluster.get("deployments", "ebbgate", "ebbgate-system")["spec"]["template"]
+        made = self.cluster.create({
+            "apiVersion": "v1", "kind": "Pod", "spec": template["spec"], "metadata": {
+                **template["metadata"], "namespace": "ebbgate-system", "name": "gateway"}})
+        self.assertEqual("ebbgate", made["spec"]["serviceAccountName"])
+
     def test_policies_of_the_types(self):
         self.kubectl("apply", "-k", MANIFESTS / "base")
         good = {"apiVersion": "ebbgate.dev/v1alpha1", "kind": "EgressPolicy",

@@ -389,7 +389,42 @@ class Webhooks(KubeCase):
         self.refused(ann.post(MAPS, config_map()), 403, "Forbidden", "not ann")
 
 
+class PodSecurity(KubeCase):
+    SAFE = {"securityContext": {"allowPrivilegeEscalation": False, "runAsNonRoot": True,
+                                "capabilities": {"drop": ["ALL"]},
+                                "seccompProfile": {"type": "RuntimeDefault"}}}
+
+    def test_a_namespace_refuses_pods_and_warns_of_what_makes_them(self):
+        level = "pod-security.kubernetes.io/"
+        self.cluster.change("namespaces", "default", "", lambda space: space["metadata"][
+            "labels"].update({level + "enforce": "restricted", level + "warn": "restricted"}))
+        safe = pod()
+        safe["spec"]["containers"][0].update(self.SAFE)
+        self.assertEqual(201, self.api.post(PODS, safe).status)
+        for message, spec in (
+                ("host namespaces (hostNetwork=true)", {**safe["spec"], "hostNetwork": True}),
+                ('allowPrivilegeEscalation != false (container "main" must set', pod()["spec"]),
+                ("hostPath volumes", {**safe["spec"], "volumes": [
+                    {"name": "v", "hostPath": {"path": "/"}}]})):
+            with self.subTest(message):
+                self.refused(self.api.post(PODS, {**pod("q"), "spec": spec}), 403, "Forbidden",
+                             'violates PodSecurity "restricted:latest": ')
+                self.assertIn(message, self.api.post(PODS, {**pod("q"), "spec": spec}).json[
+                    "message"])
+        made = self.api.post("/apis/apps/v1/namespaces/default/daemonsets", {
+            **daemon_set([]), "metadata": {"name": "d"}})
+        self.assertIn("would violate PodSecurity", made.warnings()[0])
+
+
 class Encoding(KubeCase):
+    def test_what_is_too_large(self):
+        self.refused(self.api.post(MAPS, config_map(x="x" * (3 << 20))), 413,
+                     "RequestEntityTooLarge")
+        self.assertEqual(500, self.api.post(MAPS, config_map(x="x" * (2 << 20))).status)
+        made = config_map()
+        made["metadata"]["annotations"] = {"a": "x" * (256 << 10)}
+        self.refused(self.api.post(MAPS, made), 422, "Invalid", "metadata.annotations: Too long")
+
     def test_what_is_written_is_what_is_read(self):
         data = {"text": "ü\n\"\\", "empty": ""}
         self.api.post(MAPS, config_map(**data))

@@ -9,6 +9,7 @@ spoiled by an ordered fault, and written to the journal that tests assert on. Us
 """
 
 import copy
+import email.utils
 import json
 import ssl
 import threading
@@ -175,6 +176,7 @@ class Cluster(Clients, Population):
         call.status = response.status
         call.answered = response.body
         response.set("Audit-Id", "00000000-0000-4000-8000-%012d" % len(self.requests))
+        response.set("Date", email.utils.formatdate(self.clock.now(), usegmt=True))
         response.set("Cache-Control", "no-cache, private")
         return response
 

@@ -6,9 +6,11 @@ import copy
 import ipaddress
 import secrets
 
+from . import podsecurity
 from .catalogue import Resource
 from .errors import ApiError, forbidden, invalid, not_found
 from .schema import structural_faults
+from .selectors import labels_of
 
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -74,6 +76,21 @@ class Lifecycle:
                                "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
                 {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {
                     "apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}}]}})
+
+    def secure(self, resource, document):
+        """Pod Security: refuses a pod, warns of what makes pods; gives the warnings."""
+        spec = document.get("spec")
+        if resource.plural != "pods":
+            spec = spec.get("template", {}).get("spec") if isinstance(spec, dict) else None
+        space = resource.namespaced and self._get(
+            "namespaces", "", document["metadata"]["namespace"])
+        if not space or not isinstance(spec, dict) or "containers" not in spec:
+            return []
+        if resource.plural == "pods" and (
+                said := podsecurity.verdict(spec, labels_of(space), "enforce")):
+            raise forbidden(resource, document["metadata"].get("name"), f"violates {said}")
+        said = podsecurity.verdict(spec, labels_of(space), "warn")
+        return [f"would violate {said}"] if said else []
 
     @staticmethod
     def _definition(resource, document):

@@ -56,6 +56,11 @@ class Store:
     def count(self, storage):
         return len(self._objects[storage])
 
+    @staticmethod
+    def is_too_large(document):
+        """Whether etcd takes no such object: it has a limit of 1.5 MiB."""
+        return len(json.dumps(document)) > 3 << 19
+
     def next_revision(self):
         return self.revision + 1
 

@@ -151,6 +151,10 @@ def _metadata(resource, metadata):
             yield ("FieldValueInvalid", _DNS_LABEL % json.dumps(name), "metadata.name")
     elif not _SUBDOMAIN.fullmatch(name) or len(name) > 253 or ".." in name:
         yield ("FieldValueInvalid", _DNS_NAME % json.dumps(name), "metadata.name")
+    if sum(len(key) + len(value or "") for key, value in (
+            metadata.get("annotations") or {}).items()) > 256 << 10:
+        yield ("FieldValueTooLong", "Too long: may not be more than 262144 bytes",
+               "metadata.annotations")
     for part in ("labels", "annotations"):
         for key, value in (metadata.get(part) or {}).items():
             if not _QUALIFIED.fullmatch(key if part == "labels" else key.lower()):

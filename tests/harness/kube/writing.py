@@ -28,6 +28,8 @@ def stamp(at):
 def decode(call):
     """The body as a document: JSON, or YAML where the request says so."""
     body = call.request.body
+    if len(body) > 3 << 20:
+        raise ApiError(413, f"Request entity too large: limit is {3 << 20}", "RequestEntityTooLarge")
     try:
         if "yaml" in call.content_type:
             call.body = yaml.load(body, yaml.CSafeLoader if hasattr(yaml, "CSafeLoader")
@@ -121,6 +123,7 @@ class Writer:
         if resource.has_generation():
             metadata["generation"] = 1
         self.lifecycle.on_create(resource, document)
+        warnings += self.lifecycle.secure(resource, document)
         warnings += self.admission.validate(call, resource, user, "CREATE", document, None)
         if call.dry_run():
             if self.store.get(resource.storage, key_of(call, resource)):
@@ -136,6 +139,8 @@ class Writer:
     def put(self, resource, key, document):
         """Writes the document, which gets its resourceVersion here; the lock is the caller's."""
         document["metadata"]["resourceVersion"] = str(self.store.next_revision())
+        if self.store.is_too_large(document):
+            raise ApiError(500, "etcdserver: request is too large", "")
         first = {"kind": document["kind"], "apiVersion": document["apiVersion"],
                  "metadata": document["metadata"]}
         return self.store.put(resource.storage, key, {**first, **document})
@@ -221,6 +226,8 @@ class Writer:
             new = self._restricted(call, resource, live, new)
             self.types.validate(resource, new, live)
             self._generation(resource, live, new)
+            if live.get("spec") != new.get("spec"):
+                said += self.lifecycle.secure(resource, new)
             said += self.admission.validate(call, resource, user, "UPDATE", new, live)
             if _same(live, new):
                 return self.answer(call, resource, 200, live, said)
