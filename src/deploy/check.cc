@@ -258,12 +258,14 @@ class Checker {
 
   void check_addresses(const config::EksGateway& gateway) {
     constexpr std::size_t kQuota = 5;  // of Elastic IPs in a region, L-0263D0A3
-    constexpr std::size_t kMost = 6;   // that the template makes
-    if (gateway.max.value <= kQuota) return;
-    const std::string many =
-        std::to_string(gateway.max.value) + " gateways need as many Elastic IPs";
-    if (gateway.max.value > kMost) {
-      error(gateway.max.position, many + ", and the template makes 6 at most",
+    constexpr std::size_t kMost = 7;   // that the template makes
+    const std::size_t count = address_count(gateway);
+    if (count <= kQuota) return;
+    const std::string many = std::to_string(gateway.max.value) +
+                             " gateways, and one more while another drains, need " +
+                             std::to_string(count) + " Elastic IPs";
+    if (count > kMost) {
+      error(gateway.max.position, many + ", and the template makes 7 at most",
             "write `max: 6`, or `addresses: nat`");
     } else {
       warn(gateway.max.position, many + ", and a region gives 5 unless asked for more",

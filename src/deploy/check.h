@@ -3,6 +3,7 @@
 // is found here, before anything is asked of AWS.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,12 @@ inline constexpr std::size_t kMaxAllowlist = 4096;
 
 // Whether instances of that type, such as m7g.large, are of arm64.
 [[nodiscard]] bool is_arm64(std::string_view instance_type);
+
+// How many Elastic IPs the template makes: one to spare, since a gateway that drains has its own
+// still when its successor claims one.
+[[nodiscard]] inline std::size_t address_count(const config::EksGateway& gateway) {
+  return gateway.max.value + 1;
+}
 
 struct Checked {
   std::vector<config::Problem> problems;

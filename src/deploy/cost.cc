@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "deploy/check.h"
+
 namespace ebbgate::deploy {
 namespace {
 
@@ -77,8 +79,9 @@ Cost estimate(const config::EksSettings& settings) {
                 "gateways");
   add("network load balancer", kBalancer * kHours);
   if (gateway.addresses.value == config::AddressMode::kEip) {
-    add(number(gateway.max.value, "Elastic IP", "Elastic IPs"),
-        static_cast<double>(gateway.max.value) * kPublicAddress * kHours);
+    const std::size_t count = address_count(gateway);
+    add(number(count, "Elastic IP", "Elastic IPs"),
+        static_cast<double>(count) * kPublicAddress * kHours);
   } else {
     add(number(zones, "NAT gateway with its address", "NAT gateways with their addresses"),
         static_cast<double>(zones) * (kNatGateway + kPublicAddress) * kHours);

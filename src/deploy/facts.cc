@@ -6,6 +6,7 @@
 #include "aws/ec2.h"
 #include "aws/logs.h"
 #include "aws/servicequotas.h"
+#include "deploy/check.h"
 #include "noproxy/aws_names.h"
 
 namespace ebbgate::deploy {
@@ -114,20 +115,20 @@ net::Task<std::string> learn_address_room(aws::Client& client, const config::Eks
                                           const Facts& facts, Deadline deadline) {
   const bool wants = settings.gateway.addresses.value == config::AddressMode::kEip;
   if (!wants || facts.outputs.contains("gateway")) co_return std::string();
+  const std::size_t wanted = address_count(settings.gateway);
   auto quota = co_await aws::servicequotas::get_quota(client, "ec2", "L-0263D0A3", deadline);
   auto addresses = co_await ec2::describe_addresses(client, {}, deadline);
   if (!quota || !addresses) {
-    co_return "whether the account has room for " + std::to_string(settings.gateway.max.value) +
+    co_return "whether the account has room for " + std::to_string(wanted) +
         " Elastic IPs cannot be told: " +
         (quota ? addresses.error().describe("ec2 DescribeAddresses")
                : quota.error().describe("servicequotas GetServiceQuota"));
   }
   const auto room = static_cast<std::size_t>(std::max(*quota, 0.0));
   const std::size_t used = addresses->size();
-  if (used + settings.gateway.max.value <= room) co_return std::string();
-  co_return "the fleet wants " + std::to_string(settings.gateway.max.value) +
-      " Elastic IPs, and of the account's " + std::to_string(room) + " there are " +
-      std::to_string(used) +
+  if (used + wanted <= room) co_return std::string();
+  co_return "the fleet wants " + std::to_string(wanted) + " Elastic IPs, and of the account's " +
+      std::to_string(room) + " there are " + std::to_string(used) +
       " in use: ask for a higher quota (L-0263D0A3), or write `addresses: nat`";
 }
 

@@ -238,11 +238,7 @@ void Planner::add_gateway() {
   give_output("ClusterSecurityGroupId", "cluster", "ClusterSecurityGroupId");
   if (settings_.bastion) give("PeerVpcCidr", settings_.bastion->cidr.value.str());
   give("AddressMode", address_mode());
-  if (gateway.addresses.value == config::AddressMode::kEip) {
-    give("AddressCount", std::to_string(gateway.max.value));
-  } else {
-    give_vpc("NatAddresses");
-  }
+  if (gateway.addresses.value == config::AddressMode::kNat) give_vpc("NatAddresses");
   give_some("AlertEmail", settings_.alerts.email.value);
   give_some("AlertTopicArn", settings_.alerts.topic.value);
 }

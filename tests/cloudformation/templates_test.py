@@ -118,14 +118,28 @@ class Ours(unittest.TestCase):
         for stack in ("cluster", "nodegroup"):
             self.assertTrue(load(stack).default("KubernetesVersion").is_quoted)
 
-    def test_addresses_that_gateways_claim_follow_the_mode(self):
+    def test_there_is_an_address_more_than_gateways_and_it_is_told(self):
+        """One that drains has its own still when its successor claims one."""
         gateway = load("gateway")
-        for mode, count, made in (("eip", "4", 4), ("eip", "2", 2), ("eip", "6", 6),
-                                  ("existing", "4", 0), ("nat", "4", 0)):
-            values = gateway.values({"AddressMode": mode, "AddressCount": count})
+        rule, = gateway.section("Rules")["AddressesSuffice"]["Assertions"]
+        sizes = rule["Assert"]["Fn::Contains"][0]
+        for mode, size in [*(("eip", size) for size in sizes), ("existing", "4"), ("nat", "4")]:
+            values = gateway.values({"AddressMode": mode, "MaxSize": size, "AddressPool": "a"})
             exist = [name for name, _, resource in gateway.of_type("AWS::EC2::EIP")
                      if gateway.condition(resource["Condition"], values)]
-            self.assertEqual(made, len(exist), f"{mode} {count}")
+            self.assertEqual(int(size) + 1 if mode == "eip" else 0, len(exist), f"{mode} {size}")
+            told = gateway.resolve(gateway.outputs["EgressAddresses"]["Value"], values)
+            self.assertEqual(exist, [name for name, _, _ in gateway.of_type("AWS::EC2::EIP")
+                                     if f"{name.lower()}-" in told], f"{mode} {size}")
+
+    def test_what_waits_for_a_drain_waits_longer_whatever_the_drain(self):
+        gateway = load("gateway")
+        fleet = gateway.resources["Fleet"]["Properties"]
+        hook, = fleet["LifecycleHookSpecificationList"]
+        for seconds in gateway.parameters["DrainSeconds"]["AllowedValues"]:
+            values = gateway.values({"DrainSeconds": seconds})
+            for value in (fleet["HealthCheckGracePeriod"], hook["HeartbeatTimeout"]):
+                self.assertGreaterEqual(int(gateway.resolve(value, values)), int(seconds) + 60)
 
     def test_only_the_gateways_subnets_have_a_nat(self):
         vpc = load("vpc")

@@ -14,7 +14,7 @@ import tomllib
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from common import HERE, NO_PROXY, ROOT, heredoc, parts, problems, user_data  # noqa: E402
+from common import HERE, NO_PROXY, ROOT, heredoc, load, parts, problems, user_data  # noqa: E402
 from harness.testing import Case, main  # noqa: E402
 import yaml  # noqa: E402
 
@@ -197,9 +197,18 @@ class Units(Case):
         own = [line for line in done.stderr.splitlines() if "ebbgate" in line]
         self.assertEqual((0, []), (done.returncode, own))
 
-    def test_the_instance_is_given_longer_than_the_drain(self):
-        text = heredoc(user_data("gateway"), "/etc/systemd/system/ebbgate.service.d/10-fleet.conf")
-        self.assertGreater(int(re.search(r"TimeoutStopSec=(\d+)", text).group(1)), 300)
+    def test_the_instance_is_given_longer_than_the_drain_whatever_that_is(self):
+        spans = {"s": 1, "min": 60}
+        for seconds in load("gateway").parameters["DrainSeconds"]["AllowedValues"]:
+            script = user_data("gateway", DrainSeconds=seconds)
+            config = yaml.safe_load(heredoc(script, "/etc/ebbgate/config.yaml"))
+            self.assertEqual(f"{seconds}s", config["drain-timeout"])
+            said = re.search(r"TimeoutStopSec=(.*)", heredoc(
+                script, "/etc/systemd/system/ebbgate.service.d/10-fleet.conf"))[1]
+            given = sum(int(number) * spans[unit]
+                        for number, unit in re.findall(r"(\d+)(s|min)\b", said))
+            # --drain-delay before it, and the last events and alerts after it.
+            self.assertGreaterEqual(given, int(seconds) + 5 + 10 + 5)
 
 
 @unittest.skipUnless(may_mount(), "no mount namespace of its own is to be had")

@@ -66,6 +66,12 @@ def no_restart_for_a_list(template):
             "policy-source: the gateway polls and swaps by itself"
 
 
+def no_restart_after_the_end(template):
+    for line, found in _found(r"^\s*Restart=always", template):
+        yield line, f"{found}: what has drained is started again on an instance that ends", \
+            "Restart=on-failure"
+
+
 def no_secrets_cli(template):
     for line, found in _found(r"aws secretsmanager get-secret-value.*>.*", template):
         yield line, "an error of the API writes an empty list", \

@@ -20,13 +20,10 @@ def _balanced(template):
 
 
 def _number(template, value):
-    """A number, or a parameter's default; None where it cannot be told."""
-    kind, argument = intrinsic(value)
-    if kind == "Ref":
-        value = template.default(argument)
+    """A number, or what it is by the parameters' defaults; None where it cannot be told."""
     try:
-        return int(str(value))
-    except (TypeError, ValueError):
+        return int(str(template.resolve(value, template.values())))
+    except (KeyError, TypeError, ValueError):
         return None
 
 
@@ -178,6 +175,23 @@ def tunnels_drain(template):
                 yield line_of(hook), \
                     f"the hook ends after {timeout} s, the drain after {longest}", \
                     "a longer HeartbeatTimeout"
+
+
+def addresses_awaited(template):
+    """A gateway that claims an address may have to wait until one that drains gives its own up."""
+    if "aws-address-tag" not in template.text:
+        return
+    delays = [_number(template, each.get("Value")) for _, properties, _ in
+              template.of_type("AWS::ElasticLoadBalancingV2::TargetGroup")
+              for each in items(properties.get("TargetGroupAttributes", []))
+              if each.get("Key") == "deregistration_delay.timeout_seconds"]
+    drain = max(filter(None, delays), default=0)
+    for name, properties, _ in _balanced(template):
+        grace = _number(template, properties.get("HealthCheckGracePeriod", "0"))
+        if grace is not None and grace <= drain:
+            yield properties.key_lines.get("HealthCheckGracePeriod", line_of(properties)), \
+                f"an instance of {name} is ended after {grace} s without an address, which one " \
+                f"that drains may have for {drain}", "a longer HealthCheckGracePeriod"
 
 
 def scales_by_use(template):
