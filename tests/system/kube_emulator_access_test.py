@@ -106,6 +106,41 @@ class Access(KubeCase):
             MAPS, config_map("b")).status))
 
 
+    def test_nobody_grants_what_he_has_not_got(self):
+        base = "/apis/rbac.authorization.k8s.io/v1/"
+        rules = [{"apiGroups": ["rbac.authorization.k8s.io"], "verbs": ["create"],
+                  "resources": ["clusterroles", "clusterrolebindings"]},
+                 {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
+        api = Api(self.cluster, self.cluster.user("ann", rules=rules))
+        for name, verbs, status in (("held", ["list"], 201), ("more", ["list", "watch"], 403)):
+            role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+                    "metadata": {"name": name},
+                    "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": verbs}]}
+            with self.subTest(name):
+                reply = api.post(base + "clusterroles", role)
+                self.assertEqual(status, reply.status, reply.body)
+        for name, status in (("held", 201), ("cluster-admin", 403)):
+            with self.subTest(name):
+                reply = api.post(base + "clusterrolebindings", {
+                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+                    "metadata": {"name": name + "-x"}, "roleRef": {
+                        "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                        "name": name}})
+                self.assertEqual(status, reply.status, reply.body)
+
+    def test_what_a_pod_has(self):
+        environment, folder = self.cluster.in_cluster("default", "default", seconds=600)
+        token = (folder / "token").read_text()
+        self.assertEqual("default", (folder / "namespace").read_text())
+        self.assertEqual(str(self.cluster.port), environment["KUBERNETES_SERVICE_PORT"])
+        self.assertEqual(self.cluster.pki.ca.read_text(), (folder / "ca.crt").read_text())
+        self.cluster.clock.advance(601)
+        self.assertEqual(401, self.whoami(Api(self.cluster, token)))
+        self.cluster.renew(folder, "default", "default")
+        self.assertEqual("system:serviceaccount:default:default", self.whoami(
+            Api(self.cluster, (folder / "token").read_text()))["username"])
+
+
 def eks_token(case, aws, credentials, cluster, seconds):
     """What `aws eks get-token` makes, by botocore's signer."""
     try:

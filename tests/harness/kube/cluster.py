@@ -68,7 +68,8 @@ class Cluster(Clients, Population):
                                    self.pki.ca.read_text(), service_cidr)
         self.reader = Reader(self.store, self.clock)
         self.reader.stopped = lambda: self.server is None or self.server.stopped.is_set()
-        self.writer = Writer(self.store, self.clock, self.types, self.admission, self.lifecycle)
+        self.writer = Writer(self.store, self.clock, self.types, self.admission, self.lifecycle,
+                             self.authorization)
         self.lifecycle.writer = self.writer
         self._reviews = Reviews(self.authentication, self.authorization, self.clock, User)
         self._bootstrap(service_cidr)

@@ -142,3 +142,31 @@ class Authorization:
                     if all(labels.get(key) == value
                            for key, value in selector["matchLabels"].items()):
                         yield from other.get("rules") or []
+
+    def may_write(self, user, resource, document, namespace):
+        """Nobody grants what he has not got (RBAC, "Privilege escalation prevention and
+        bootstrapping"): the rights that are missing, as text, or None."""
+        kind = resource.plural
+        if kind in ("roles", "clusterroles"):
+            wanted, verb, name = document.get("rules") or [], "escalate", None
+        else:
+            wanted = list(self._of(document["roleRef"], namespace))
+            verb, name = "bind", document["roleRef"]["name"]
+            kind = "roles" if document["roleRef"]["kind"] == "Role" else "clusterroles"
+        if self.allows(user, Attributes(verb, resource.group, kind, "", namespace, name)):
+            return None
+        held = list(self.rules(user, namespace))
+        missing = [each for each in wanted if not all(
+            any(_covers(rule, asked) for rule in held) for asked in _expanded(each))]
+        return "; ".join(map(str, missing)) or None
+
+
+def _expanded(rule):
+    for verb in rule.get("verbs", []):
+        for path in rule.get("nonResourceURLs", []):
+            yield Attributes(verb, path=path)
+        for group in rule.get("apiGroups", []):
+            for resource in rule.get("resources", []):
+                plural, _, subresource = resource.partition("/")
+                for name in rule.get("resourceNames") or [None]:
+                    yield Attributes(verb, group, plural, subresource, None, name)

@@ -10,7 +10,7 @@ import uuid
 import yaml
 
 from . import patching
-from .errors import ApiError, already_exists, conflict, invalid, not_found
+from .errors import ApiError, already_exists, conflict, forbidden, invalid, not_found
 from .managed import APPLY, UPDATE, Conflicts, apply_to, record
 from .reading import View, answer, as_core, dump, forms, key_of
 from .shape import shape_of
@@ -50,9 +50,10 @@ class Writer:
     """`types` prunes, defaults and validates (types.Types); `admission` asks the webhooks;
     `lifecycle` does what follows from a change."""
 
-    def __init__(self, store, clock, types, admission, lifecycle):
+    def __init__(self, store, clock, types, admission, lifecycle, authorization):
         self.store, self.clock, self.types = store, clock, types
         self.admission, self.lifecycle = admission, lifecycle
+        self._authorization = authorization
 
     def answer(self, call, resource, code, document, warnings=()):
         from .store import Entry
@@ -92,6 +93,15 @@ class Writer:
             document = as_core(document)
         return document
 
+    def _grants(self, call, resource, user, document):
+        """Refuses rights that the user has not got himself."""
+        if resource.group != "rbac.authorization.k8s.io":
+            return
+        missing = self._authorization.may_write(user, resource, document, call.namespace)
+        if missing:
+            raise forbidden(resource, call.name, f'user "{user.name}" (groups={user.groups}) is '
+                            f"attempting to grant RBAC permissions not currently held: {missing}")
+
     # create
 
     def create(self, call, resource, user):
@@ -118,6 +128,7 @@ class Writer:
             metadata["name"] = metadata["generateName"][:58] + secrets.token_hex(3)[:5]
         call.name = metadata.get("name")
         self.types.validate(resource, document, None)
+        self._grants(call, resource, user, document)
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = stamp(self.clock.now())
         if resource.has_generation():
@@ -225,6 +236,7 @@ class Writer:
             said += more + self.types.check(call, resource, new, live)
             new = self._restricted(call, resource, live, new)
             self.types.validate(resource, new, live)
+            self._grants(call, resource, user, new)
             self._generation(resource, live, new)
             if live.get("spec") != new.get("spec"):
                 said += self.lifecycle.secure(resource, new)
