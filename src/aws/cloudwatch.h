@@ -1,23 +1,12 @@
-// CloudWatch metrics and alarms.
+// CloudWatch's alarms. Metrics come to it in the log, in the Embedded Metric Format.
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "aws/client.h"
 
 namespace ebbgate::aws::cloudwatch {
-
-struct Datum {
-  std::string name;
-  double value = 0;
-  std::string unit = "Count";
-  std::vector<std::pair<std::string, std::string>> dimensions;
-};
-// At most 1,000 data in one call.
-[[nodiscard]] net::Task<Outcome<void>> put_metric_data(Client& client, std::string metric_namespace,
-                                                       std::vector<Datum> data, Deadline deadline);
 
 struct Alarm {
   std::string name;

@@ -154,8 +154,25 @@ class Ours(unittest.TestCase):
         for file in FILES:
             for path, value in walk(load(file.stem).resources):
                 if isinstance(value, dict) and value.get("Resource") == "*" and "Policies" in path:
-                    self.assertIn(value["Action"], ("cloudwatch:PutMetricData",
-                                                    "ec2:DescribeAddresses"), file.name)
+                    self.assertEqual("ec2:DescribeAddresses", value["Action"], file.name)
+
+    def test_a_gateway_may_call_what_it_calls_and_nothing_else(self):
+        gateway = load("gateway")
+        role = gateway.resources["GatewayRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+        claims = {"ec2:DescribeAddresses", "ec2:AssociateAddress"}
+        always = {"ssm:GetParameter", "s3:GetObject", "s3:GetObjectVersion", "logs:PutLogEvents",
+                  "logs:CreateLogStream", "sns:Publish", "kms:Decrypt", "kms:GenerateDataKey",
+                  "autoscaling:CompleteLifecycleAction", "cloudformation:SignalResource",
+                  "autoscaling:RecordLifecycleActionHeartbeat"}
+        for mode, expected in (("eip", always | claims), ("existing", always | claims),
+                               ("nat", always)):
+            values = gateway.values({"AddressMode": mode, "AddressPool": "a",
+                                     "ArtifactBucket": "artifacts"})
+            allowed = {action for each in gateway.resolve(role, values)["Statement"]
+                       if each["Effect"] == "Allow"
+                       for action in ([each["Action"]] if isinstance(each["Action"], str)
+                                      else each["Action"])}
+            self.assertEqual(expected, allowed, mode)
 
 
 class Rules(unittest.TestCase):

@@ -90,7 +90,7 @@ class Services(ClientCase):
         said = probe.ask("get-object", bucket="bucket", key="a b/c+d/é//x", max=1)
         self.assertIn("failure", said)
 
-    def test_alerts_logs_and_metrics(self):
+    def test_alerts_and_logs(self):
         probe = self.probe()
         topic = self.aws.sns.add("alerts")
         self.assertTrue(self.value(probe, "publish", topic=getattr(topic, "arn", topic),
@@ -110,10 +110,6 @@ class Services(ClientCase):
         self.assertEqual(["i-1"], self.value(probe, "streams", group="/ebbgate"))
         self.assertEqual(['{"verdict":"DENY"}'], self.value(
             probe, "filter-events", group="/ebbgate", pattern='{ $.verdict = "DENY" }'))
-        self.assertIsNone(self.value(probe, "put-metric", namespace="Ebbgate", name="Active",
-                                     value=1.5))
-        self.assertEqual([1.5], list(self.aws.cloudwatch.values(
-            "Ebbgate", "Active", {"Group": "g"})))
         self.assertEqual([], self.value(probe, "alarms"))
 
     def test_addresses_and_networks(self):

@@ -264,9 +264,6 @@ class OurTemplates(StackCase):
         logs.create_log_stream(**where)
         logs.put_log_events(logEvents=[{"timestamp": int(time.time() * 1000), "message":
                                         '{"verdict":"DENY","count":1000}'}], **where)
-        client(aws, "cloudwatch", who).put_metric_data(
-            Namespace=out["MetricNamespace"], MetricData=[{"MetricName": "ActiveTunnels",
-                                                           "Value": 1}])
         client(aws, "sns", who).publish(TopicArn=out["AlertTopicArn"], Message="m")
         ec2 = client(aws, "ec2", who)
         addresses = ec2.describe_addresses(Filters=[
@@ -295,7 +292,7 @@ class OurTemplates(StackCase):
                 ("autoscaling", lambda c: c.set_desired_capacity(
                     AutoScalingGroupName=group.name, DesiredCapacity=2)),
                 ("cloudwatch", lambda c: c.put_metric_data(
-                    Namespace="Other", MetricData=[{"MetricName": "m", "Value": 1}]))):
+                    Namespace=out["MetricNamespace"], MetricData=[{"MetricName": "m", "Value": 1}]))):
             before = len(aws.iam.denials)
             with self.assertRaises(botocore.exceptions.ClientError):
                 call(client(aws, service, who))

@@ -179,12 +179,6 @@ net::Task<json> call(Probe& probe, std::string what, json in) {
                        client, {.group = group, .pattern = in.at("pattern")}, deadline),
                    [](const auto& rows) { return ids(rows, &aws::logs::LogEvent::message); });
   }
-  if (what == "put-metric") {
-    std::vector<aws::cloudwatch::Datum> data = {
-        {in.at("name"), in.at("value"), "Count", {{"Group", "g"}}}};
-    co_return told(co_await aws::cloudwatch::put_metric_data(client, in.at("namespace"),
-                                                             std::move(data), deadline));
-  }
   if (what == "alarms") {
     co_return told(co_await aws::cloudwatch::describe_alarms(client, "", deadline),
                    [](const auto& rows) { return ids(rows, &aws::cloudwatch::Alarm::name); });
