@@ -171,12 +171,19 @@ net::Task<Outcome<Client::Page>> Client::list_page(std::string path, const Take*
   detail::ListCutter cutter(options_.max_object);
   Result<bool> cut = true;
   Request asked = request("GET", std::move(path));
+  const MonotonicTime latest = loop_->now() + options_.page_time;
+  bool is_late = false;
   https::BodySink sink = [&](std::string_view piece) {
+    is_late = loop_->now() > latest;
     cut = cutter.feed(piece, *take);
-    return cut && *cut;
+    return cut && *cut && !is_late;
   };
   auto response = co_await transport_->stream(std::move(asked), std::move(sink));
   if (!cut) co_return failed(Failure::Kind::kUnreadable, std::move(cut.error().detail));
+  if (is_late) {
+    co_return std::unexpected(
+        network_failure({Reason::kTimedOut, Side::kOrigin, "the API's list comes too slowly"}));
+  }
   if (!response) co_return std::unexpected(network_failure(std::move(response.error())));
   if (response->status / 100 != 2) co_return std::unexpected(status_failure(*response));
   if (!*cut) co_return failed(Failure::Kind::kInvalid, "no more was wanted");

@@ -44,6 +44,7 @@ struct ClientOptions {
   Duration backoff = std::chrono::milliseconds(500);  // before the first retry, at most; doubles
   Duration max_wait = std::chrono::seconds(30);       // of what the API may ask for by Retry-After
   int page = 500;                                 // objects of a list that are asked for at once
+  Duration page_time = std::chrono::minutes(2);   // for all of them to come
   std::size_t max_object = std::size_t{4} << 20;  // octets; etcd holds 1.5 MiB
 };
 

@@ -234,6 +234,24 @@ TEST(Client, ListsInOnePieceWhereThePagesExpired) {
   EXPECT_EQ(out.paths[2], "/api/v1/pods?limit=0");
 }
 
+TEST(Client, GivesUpAListThatDrips) {
+  const auto loop = net::testing::make_loop();
+  testing::Script api(*loop);
+  api.stops_at_end = false;
+  Client client(*loop, api, [] { return std::uint64_t{1}; },
+                {.server = "https://a", .max_attempts = 1, .page_time = -std::chrono::seconds(1)});
+  api.add(list("5", object("a", "1")));
+  std::optional<Outcome<std::string>> out;
+  const auto keep = [](Client& from, std::optional<Outcome<std::string>>& to) -> net::Task<void> {
+    Client::Take take = [](std::string_view) { return true; };
+    std::function<void()> again = [] {};
+    to.emplace(co_await from.list({.plural = "pods"}, {}, std::move(take), std::move(again)));
+  };
+  net::testing::run_to_end(*loop, keep(client, out));
+  ASSERT_FALSE(*out);
+  EXPECT_EQ(out->error().error, Reason::kTimedOut);
+}
+
 TEST(Client, RefusesListsThatAreNone) {
   const std::string cases[] = {
       "",

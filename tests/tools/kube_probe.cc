@@ -1,0 +1,223 @@
+// The Kubernetes client without the gateway around it, for the tests: each line of standard input
+// is a JSON object with `do`, each line of standard output what came of it. The cluster is the one
+// of KUBECONFIG, or else the one whose pod this process is told to be; watches go on meanwhile.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <deque>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "config/kubeconfig.h"
+#include "dns/resolver.h"
+#include "identity/pod_index.h"
+#include "kube/access.h"
+#include "kube/client.h"
+#include "kube/object_set.h"
+#include "kube/pods.h"
+#include "kube/watch.h"
+#include "net/background.h"
+#include "net/loop.h"
+#include "tls/client_context.h"
+
+namespace {
+
+using namespace ebbgate;
+using nlohmann::json;
+
+[[nodiscard]] std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());  // NOLINT: nobody sets any
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+struct Probe {
+  Probe(net::Loop& its_loop, kube::Client& its_client, std::string home)
+      : loop(its_loop), client(its_client), home_namespace(std::move(home)) {}
+
+  net::Loop& loop;
+  kube::Client& client;
+  std::string home_namespace;
+  kube::ObjectSet set{nullptr};
+  identity::PodIndex index;
+  identity::PodReader reader{index};
+  kube::PodFeed feed{index};
+  std::unique_ptr<kube::ListWatch> watch;
+};
+
+[[nodiscard]] json told(const kube::Failure& failure) {
+  return {{"kind", static_cast<int>(failure.kind)},
+          {"status", failure.status},
+          {"reason", failure.reason},
+          {"said", failure.describe("probe")}};
+}
+[[nodiscard]] json told(const kube::Outcome<std::string>& outcome) {
+  if (!outcome) return {{"failure", told(outcome.error())}};
+  return {{"value", json::parse(*outcome, nullptr, false)}};
+}
+
+[[nodiscard]] json state_of(const kube::WatchState& state) {
+  return {{"synced", state.is_synced}, {"lost", state.is_lost()},  {"lists", state.lists},
+          {"streams", state.streams},  {"events", state.events},   {"failures", state.failures},
+          {"version", state.version},  {"error", state.last_error}};
+}
+
+[[nodiscard]] kube::WatchOptions options_of(const json& in) {
+  kube::WatchOptions options;
+  options.backoff = std::chrono::milliseconds(in.value("backoff", 20));
+  options.max_backoff = std::chrono::milliseconds(in.value("max_backoff", 200));
+  options.quiet = std::chrono::milliseconds(in.value("quiet", 100'000));
+  options.stream = std::chrono::seconds(in.value("stream", 300));
+  return options;
+}
+
+[[nodiscard]] json pod_at(Probe& probe, const std::string& address) {
+  const SystemClock clock;
+  const identity::Found found =
+      probe.reader.find(*IpAddress::parse(address), clock.wall(), probe.loop.now());
+  json out = {{"presence", static_cast<int>(found.presence)}};
+  if (found.pod) {
+    out["pod"] = found.pod->pod_namespace + "/" + found.pod->name;
+    out["account"] = found.pod->service_account;
+  }
+  return {{"value", out}};
+}
+
+// The most memory that the process ever had, in KiB.
+[[nodiscard]] json memory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return {{"value", usage.ru_maxrss}};
+}
+
+net::Task<json> call(Probe& probe, std::string what, json in) {
+  kube::Client& client = probe.client;
+  const kube::Resource resource{in.value("group", ""), in.value("version", "v1"),
+                                in.value("plural", "pods"), in.value("namespace", "")};
+  const std::string name = in.value("name", "");
+  if (what == "get") co_return told(co_await client.get(resource, name));
+  if (what == "path") co_return told(co_await client.get_path(in.at("path")));
+  if (what == "create") co_return told(co_await client.create(resource, in.at("object").dump()));
+  if (what == "apply") {
+    co_return told(co_await client.apply(
+        resource, name, in.at("object").dump(),
+        {.field_manager = in.value("manager", "probe"), .force = in.value("force", false)},
+        in.value("subresource", "")));
+  }
+  if (what == "patch") {
+    co_return told(co_await client.merge_patch(resource, name, in.at("object").dump(),
+                                               in.value("subresource", "")));
+  }
+  if (what == "remove") {
+    const auto done = co_await client.remove(resource, name);
+    co_return done ? json{{"value", nullptr}} : json{{"failure", told(done.error())}};
+  }
+  if (what == "serves") {
+    const auto serves = co_await client.serves(resource);
+    co_return serves ? json{{"value", *serves}} : json{{"failure", told(serves.error())}};
+  }
+  if (what == "list") {
+    std::size_t count = 0;
+    kube::Client::Take take = [&](std::string_view object) {
+      count += kube::identify(object) ? 1 : 0;
+      return true;
+    };
+    std::function<void()> again = [&] { count = 0; };
+    const auto version =
+        co_await client.list(resource, {in.value("labels", "")}, std::move(take), std::move(again));
+    if (!version) co_return json{{"failure", told(version.error())}};
+    co_return json{{"value", count}};
+  }
+  if (what == "watch" || what == "watch-pods") {
+    kube::Watcher* watcher = &probe.set;
+    if (what == "watch-pods") watcher = &probe.feed;
+    probe.watch = std::make_unique<kube::ListWatch>(client, resource, *watcher, kube::Selection{},
+                                                    options_of(in));
+    probe.feed.follow(*probe.watch);
+    probe.watch->start();
+    co_return json{{"value", nullptr}};
+  }
+  if (what == "state") co_return json{{"value", state_of(probe.watch->state())}};
+  if (what == "objects") {
+    json out = json::array();
+    for (const auto& [id, text] : probe.set.objects()) {
+      out.push_back(id.in_namespace + "/" + id.name);
+    }
+    co_return json{{"value", out}};
+  }
+  if (what == "pod") co_return pod_at(probe, in.at("address"));
+  if (what == "pods") co_return json{{"value", probe.index.pod_count()}};
+  if (what == "memory") co_return memory();
+  if (what == "home") co_return json{{"value", probe.home_namespace}};
+  co_return json{{"failure", "unknown: " + what}};
+}
+
+net::Task<void> answer_line(Probe& probe, std::string line) {
+  json in = json::parse(line);
+  std::string what = in.at("do");
+  const json out = co_await call(probe, std::move(what), std::move(in));
+  std::cout << out.dump(-1, ' ', true, json::error_handler_t::replace) << std::endl;
+}
+
+Result<kube::Access> find_access(net::Loop& loop, const Clock& clock) {
+  const auto file = environment("KUBECONFIG");
+  if (!file) {
+    return kube::access_in_cluster(
+        environment, clock, loop,
+        environment("EBBGATE_PROBE_ACCOUNT").value_or(kube::kServiceAccountFolder));
+  }
+  std::stringstream text;
+  text << std::ifstream(*file).rdbuf();
+  const auto loaded = config::parse_kubeconfig(text.str(), *file);
+  if (policy::has_errors(loaded.problems)) {
+    return fail(Reason::kInternal, Side::kSelf, policy::str(loaded.problems.front()));
+  }
+  return kube::access_of(loaded.config, loop, clock);
+}
+
+int give_up(const std::string& why) {
+  std::cout << json{{"failure", why}}.dump() << std::endl;
+  return 1;
+}
+
+}  // namespace
+
+int main() {
+  tls::initialise();
+  const SystemClock clock;
+  const auto loop = net::Loop::make();
+  if (!loop) return give_up(loop.error().detail);
+  const auto access = find_access(**loop, clock);
+  if (!access) return give_up(access.error().detail);
+  const auto resolver = dns::Resolver::make(**loop, {});
+  if (!resolver) return give_up(resolver.error().detail);
+  kube::ClusterTransport transport(
+      *access->authenticator,
+      kube::network_dial(**loop, **resolver, access->ca_pem, access->tls_name));
+  std::mt19937_64 random(std::random_device{}());
+  kube::Client client(**loop, transport, [&] { return random(); },
+                      {.server = access->server,
+                       .timeout = std::chrono::seconds(5),
+                       .backoff = std::chrono::milliseconds(20)});
+  Probe probe(**loop, client, access->home_namespace);
+  std::deque<net::Background> calls;
+  const auto start = [&](std::string line) {
+    calls.emplace_back().start(answer_line(probe, std::move(line)),
+                               [](const std::exception_ptr& why) { std::rethrow_exception(why); });
+  };
+  std::thread lines([&] {
+    for (std::string line; std::getline(std::cin, line);) {
+      (*loop)->post([&start, line]() mutable { start(std::move(line)); });
+    }
+    (*loop)->stop();
+  });
+  (*loop)->run();
+  lines.join();
+  return 0;
+}
