@@ -31,7 +31,7 @@ _PLAIN = {
     "source": "base config policy net https aws kube",
     "fleet": "base net https observe aws",
     "alert": "base policy net observe https aws",
-    "deploy": "base config policy noproxy net dns https aws kube",
+    "deploy": "base config policy noproxy net dns https aws",
     "rehearsal": "base config",
 }
 ALLOWED = {folder: set(deps.split()) for folder, deps in _PLAIN.items()}
