@@ -166,7 +166,6 @@ Result<Accepted> accept(std::string_view name, Fetched offered, const Accepted* 
   auto version = document_version(offered.text);
   if (!version) return std::unexpected(std::move(version.error()));
   Accepted out{.text = std::move(offered.text),
-               .token = std::move(offered.token),
                .version = std::move(offered.version),
                .signature = rules.key ? std::move(offered.signature) : std::string(),
                .sequence = offered.sequence,

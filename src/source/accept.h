@@ -22,7 +22,6 @@ namespace ebbgate::source {
 struct Accepted {
   std::string text = {};
   bool is_list = false;                               // a plain list of patterns, not YAML
-  std::string token = {};                             // as in Fetched
   std::string version = {};                           // for people
   std::string signature = {};                         // base64; empty: it was not asked for
   std::optional<std::int64_t> sequence = {};          // of the source

@@ -44,7 +44,6 @@ TEST(Accept, TakesAPolicyInAnyOfItsForms) {
     ASSERT_TRUE(accepted) << accepted.error().detail;
     EXPECT_EQ(accepted->text, each.text);
     EXPECT_EQ(accepted->is_list, each.is_list);
-    EXPECT_EQ(accepted->token, "t");
     EXPECT_EQ(accepted->version, "v");
     EXPECT_EQ(accepted->sequence, 7);
   }

@@ -76,7 +76,6 @@ std::string one_line(std::string_view text) {
 std::string cache_octets(std::string_view source, const Accepted& accepted) {
   std::string body = "source: " + one_line(source) + '\n';
   body += std::string("form: ") + (accepted.is_list ? "list" : "yaml") + '\n';
-  body += "token: " + one_line(accepted.token) + '\n';
   body += "version: " + one_line(accepted.version) + '\n';
   if (!accepted.signature.empty()) body += "signature: " + one_line(accepted.signature) + '\n';
   if (accepted.sequence) body += "sequence: " + std::to_string(*accepted.sequence) + '\n';
@@ -105,7 +104,6 @@ Result<Accepted> read_cache(std::string_view source, std::string_view octets) {
         colon == std::string_view::npos ? std::string_view() : line.substr(colon + 2);
     if (key == "source" && value != one_line(source)) return wrong("it is of another source");
     if (key == "form") out.is_list = value == "list";
-    if (key == "token") out.token = value;
     if (key == "version") out.version = value;
     if (key == "signature") out.signature = value;
     if (key == "sequence") out.sequence = detail::parse_number(value);

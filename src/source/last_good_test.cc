@@ -21,7 +21,6 @@ constexpr const char* kSource = "s3://bucket/policy.yaml";
 Accepted example() {
   return {.text = "a.example\n\nb.example\n",
           .is_list = true,
-          .token = "\"5d41\"",
           .version = "v 1",
           .signature = "c2ln",
           .sequence = 12,
@@ -30,7 +29,7 @@ Accepted example() {
 
 TEST(LastGood, IsReadAsItWasWritten) {
   const Accepted bare{.text = "x"};
-  const Accepted odd{.text = std::string("\n\0\r\n", 4), .token = "a: b"};
+  const Accepted odd{.text = std::string("\n\0\r\n", 4), .version = "a: b"};
   for (const Accepted& each : {example(), bare, odd}) {
     const auto read = read_cache(kSource, cache_octets(kSource, each));
     ASSERT_TRUE(read) << read.error().detail;

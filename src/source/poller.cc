@@ -45,7 +45,6 @@ void Poller::load_cache() {
   Accepted& cached = (*found)->accepted;
   auto accepted = accept(name(),
                          {.text = cached.text,
-                          .token = cached.token,
                           .version = cached.version,
                           .sequence = cached.sequence,
                           .signature = cached.signature},
@@ -55,7 +54,6 @@ void Poller::load_cache() {
     return;
   }
   in_force_ = *std::move(accepted);
-  seen_token_ = in_force_->token;
   confirmed_ = (*found)->confirmed;
   state_.is_from_cache = true;
 }
@@ -93,8 +91,7 @@ net::Task<Result<void>> Poller::attempt() {
   auto fetched = co_await source_->fetch(seen_token_);
   if (!fetched) co_return std::unexpected(std::move(fetched.error()));
   if (!*fetched) {
-    if (!in_force_ && refusal_.empty()) {
-      seen_token_.clear();
+    if (seen_token_.empty()) {
       co_return fail(Reason::kOriginInvalid, Side::kOrigin,
                      "it says that nothing has changed, to who has nothing");
     }

@@ -89,8 +89,10 @@ class Poller {
   LastGoodFile file_;
   std::optional<Accepted> in_force_;
   std::optional<WallTime> confirmed_;  // when the source was last known to hold it
-  std::string seen_token_;             // of what was fetched last, refused or not
-  std::string refusal_;                // why that is not in force; empty: it is
+  // Of what was fetched last, refused or not. It is never taken from the disk: a file of another
+  // account, or one that somebody made, could have the source say for ever that nothing is new.
+  std::string seen_token_;
+  std::string refusal_;  // why that is not in force; empty: it is
   bool is_cache_read_ = false;
   SourceState state_;
   net::Timer timer_{&Poller::on_timer, this};

@@ -124,7 +124,7 @@ TEST(Poller, KeepsTheLastGoodWhateverComes) {
 TEST(Poller, SaysATroubleWhenItBeginsAndWhenItEnds) {
   Fixture fixture;
   for (int i = 0; i < 5; ++i) fixture.poll(broken("no route"));
-  fixture.poll(Fetched{.text = policy_text(1)});
+  fixture.poll(Fetched{.text = policy_text(1), .token = "t1"});
   for (int i = 0; i < 5; ++i) fixture.poll(broken("no route"));
   fixture.poll(std::nullopt);
   EXPECT_THAT(fixture.lines,
@@ -187,9 +187,14 @@ TEST(Poller, ARestartBeginsWithTheLastGood) {
   EXPECT_EQ(state.version, "version 5");
   EXPECT_EQ(state.age, 1h);
 
-  // It still knows that an older one is older, and what the source said of this one.
+  // All of it is asked for again: the file may be of another account, or made by somebody, and
+  // would otherwise have the source say for ever that nothing has changed.
+  state = fixture.poll(std::nullopt);
+  EXPECT_EQ(fixture.asked_with, "");
+  EXPECT_EQ(state.failures, 1);
+  EXPECT_TRUE(state.is_from_cache);
+  // It still knows that an older one is older.
   state = fixture.poll(Fetched{.text = policy_text(4), .token = "t4"});
-  EXPECT_EQ(fixture.asked_with, "t5");
   EXPECT_THAT(state.last_error, HasSubstr("--allow-rollback"));
   state = fixture.poll(Fetched{.text = policy_text(5), .token = "t5"});
   EXPECT_FALSE(state.is_from_cache);
