@@ -43,11 +43,17 @@ Deadline patience(const aws::Client& client) {
   return client.context().loop.after(kPatience);
 }
 
-// Of a parameter's token, which is its version and perhaps an ETag after a blank: the latter, where
-// the former still holds.
-std::string etag_of(std::string_view token, std::string_view version) {
-  if (!token.starts_with(version)) return {};
-  token.remove_prefix(version.size());
+// What a parameter is known by. Its version alone is not enough: a parameter that was deleted and
+// made again counts from 1.
+std::string state_of(const aws::ssm::Parameter& parameter) {
+  return std::to_string(parameter.version) + " " + detail::sha256_hex(parameter.value);
+}
+
+// Of a parameter's token, which is its state and perhaps the ETag of what it points to after a
+// blank: the latter, where the former still holds.
+std::string etag_of(std::string_view token, std::string_view state) {
+  if (!token.starts_with(state)) return {};
+  token.remove_prefix(state.size());
   return token.starts_with(' ') ? std::string(token.substr(1)) : std::string();
 }
 
@@ -95,27 +101,31 @@ net::Task<Result<std::optional<Fetched>>> SsmSource::fetch(std::string token) {
   if (!parameter) {
     co_return failed(parameter.error(), "ssm GetParameter", "ssm:GetParameter");
   }
-  const std::string version = std::to_string(parameter->version);
+  std::string state = state_of(*parameter);
   auto pointer = parse_pointer(parameter->value);
   if (!pointer) co_return std::unexpected(std::move(pointer.error()));
-  if (*pointer && !((*pointer)->is_pinned() && token == version)) {
+  if (*pointer && !((*pointer)->is_pinned() && token == state)) {
     Pointer target = **std::move(pointer);
-    auto followed = co_await follow(std::move(target), parameter->version, std::move(token));
-    co_return followed;
+    const std::string known = target.is_pinned() ? std::string() : etag_of(token, state);
+    auto followed = co_await follow(std::move(target), known);
+    if (!followed) co_return std::unexpected(std::move(followed.error()));
+    if (!*followed) co_return std::nullopt;
+    Fetched found = **std::move(followed);
+    found.token = found.token.empty() ? std::move(state) : state + " " + found.token;
+    found.version = "version " + std::to_string(parameter->version);
+    found.sequence = parameter->version;
+    co_return found;
   }
-  if (token == version) co_return std::nullopt;
+  if (token == state) co_return std::nullopt;
   co_return Fetched{.text = std::move(parameter->value),
-                    .token = version,
-                    .version = "version " + version,
+                    .token = std::move(state),
+                    .version = "version " + std::to_string(parameter->version),
                     .sequence = parameter->version};
 }
 
-net::Task<Result<std::optional<Fetched>>> SsmSource::follow(Pointer pointer, std::int64_t version,
-                                                            std::string token) {
-  const std::string number = std::to_string(version);
+net::Task<Result<std::optional<Fetched>>> SsmSource::follow(Pointer pointer, std::string known) {
   const aws::s3::ObjectId id{
       .bucket = pointer.bucket, .key = pointer.key, .version_id = pointer.version_id};
-  const std::string known = pointer.is_pinned() ? std::string() : etag_of(token, number);
   const Deadline deadline = patience(*client_);
   auto object = co_await aws::s3::get_object(*client_, id, known, kMaxText, deadline);
   if (!object) co_return failed_object(object.error(), id);
@@ -126,9 +136,7 @@ net::Task<Result<std::optional<Fetched>>> SsmSource::follow(Pointer pointer, std
                       " is not the one that the parameter names: its SHA-256 is another");
   }
   co_return Fetched{.text = std::move(found.body),
-                    .token = pointer.is_pinned() ? number : number + " " + found.info.etag,
-                    .version = "version " + number,
-                    .sequence = version,
+                    .token = pointer.is_pinned() ? std::string() : found.info.etag,
                     .signature = std::move(pointer.signature)};
 }
 

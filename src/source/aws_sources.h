@@ -36,9 +36,10 @@ class SsmSource final : public PolicySource {
   [[nodiscard]] net::Task<Result<std::string>> fetch_signature() override;
 
  private:
+  // `known`: the object's ETag, where it was read before. Out: its text, and its ETag as the token
+  // where the pointer is not pinned.
   [[nodiscard]] net::Task<Result<std::optional<Fetched>>> follow(Pointer pointer,
-                                                                 std::int64_t version,
-                                                                 std::string token);
+                                                                 std::string known);
   config::SourceUrl url_;
   aws::Client* client_;
 };

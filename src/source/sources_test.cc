@@ -174,14 +174,43 @@ TEST(SsmSource, GivesTheParametersValueAndItsVersion) {
   aws.parameter(7, "\"a.example\"");
   const auto got = run(source->fetch({}));
   ASSERT_TRUE(got) << got.error().detail;
-  const Fetched expected{.text = "a.example", .token = "7", .version = "version 7", .sequence = 7};
+  const std::string token = (*got)->token;
+  const Fetched expected{
+      .text = "a.example", .token = token, .version = "version 7", .sequence = 7};
   EXPECT_EQ(**got, expected);
   EXPECT_THAT(aws.transport.seen[0].body, HasSubstr("\"/p\""));
 
   aws.parameter(7, "\"a.example\"");
-  EXPECT_EQ(run(source->fetch("7")).value(), std::nullopt);
+  EXPECT_EQ(run(source->fetch(token)).value(), std::nullopt);
   aws.parameter(8, "\"b.example\"");
-  EXPECT_EQ(run(source->fetch("7")).value()->text, "b.example");
+  EXPECT_EQ(run(source->fetch(token)).value()->text, "b.example");
+}
+
+// One that was deleted and made again counts from 1, and may arrive at the same number.
+TEST(SsmSource, KnowsAnotherParameterOfTheSameVersion) {
+  const auto pinned = [](const std::string& body) {
+    return R"("{\"bucket\":\"the-bucket\",\"key\":\"k\",\"sha256\":\")" + detail::sha256_hex(body) +
+           R"(\"}")";
+  };
+  Aws aws;
+  const auto source = aws.source("ssm:///p");
+  aws.parameter(1, "\"a.example\"");
+  std::string token = run(source->fetch({})).value()->token;
+  aws.parameter(1, "\"b.example\"");
+  auto got = run(source->fetch(token));
+  ASSERT_TRUE(got && *got);
+  EXPECT_EQ((*got)->text, "b.example");
+
+  aws.parameter(1, pinned("a.example")).object("a.example");
+  token = run(source->fetch({})).value()->token;
+  aws.parameter(1, pinned("b.example")).object("b.example");
+  got = run(source->fetch(token));
+  ASSERT_TRUE(got && *got);
+  EXPECT_EQ((*got)->text, "b.example");
+
+  // One that names no object any more, but holds the same octets as before it did.
+  aws.parameter(1, "\"b.example\"");
+  EXPECT_TRUE(run(source->fetch((*got)->token)).value());
 }
 
 TEST(SsmSource, FollowsThePointerToAnObject) {
@@ -194,18 +223,19 @@ TEST(SsmSource, FollowsThePointerToAnObject) {
   aws.parameter(7, pinned).object(body);
   const auto got = run(source->fetch({}));
   ASSERT_TRUE(got) << got.error().detail;
+  const std::string token = (*got)->token;
   const Fetched expected{
-      .text = body, .token = "7", .version = "version 7", .sequence = 7, .signature = "c2ln"};
+      .text = body, .token = token, .version = "version 7", .sequence = 7, .signature = "c2ln"};
   EXPECT_EQ(**got, expected);
   EXPECT_THAT(aws.transport.seen[1].url, HasSubstr("/a/b.yaml?versionId=v1"));
 
   // What is pinned is not asked for again while the parameter stays.
   aws.parameter(7, pinned);
-  EXPECT_EQ(run(source->fetch("7")).value(), std::nullopt);
+  EXPECT_EQ(run(source->fetch(token)).value(), std::nullopt);
   EXPECT_EQ(aws.transport.seen.size(), 3U);
 
   aws.parameter(8, pinned).object("evil.example\n");
-  const auto changed = run(source->fetch("7"));
+  const auto changed = run(source->fetch(token));
   ASSERT_FALSE(changed);
   EXPECT_THAT(changed.error().detail, HasSubstr("SHA-256"));
 }
@@ -217,14 +247,20 @@ TEST(SsmSource, AsksForAnObjectThatIsNotPinnedEachTime) {
   aws.parameter(7, pointer).object("a.example", "\"e1\"");
   const auto first = run(source->fetch({}));
   ASSERT_TRUE(first) << first.error().detail;
-  EXPECT_EQ((*first)->token, "7 \"e1\"");
+  const std::string token = (*first)->token;
 
   aws.parameter(7, pointer).answers.push_back({.status = 304});
-  EXPECT_EQ(run(source->fetch("7 \"e1\"")).value(), std::nullopt);
+  EXPECT_EQ(run(source->fetch(token)).value(), std::nullopt);
   EXPECT_EQ(sent(aws.transport.seen.back(), "If-None-Match"), "\"e1\"");
 
   aws.parameter(8, pointer).object("b.example", "\"e2\"");
-  EXPECT_EQ(run(source->fetch("7 \"e1\"")).value()->token, "8 \"e2\"");
+  EXPECT_EQ(run(source->fetch(token)).value()->text, "b.example");
+  EXPECT_EQ(sent(aws.transport.seen.back(), "If-None-Match"), "");
+
+  // Of the same version, and pointing elsewhere.
+  const std::string other = R"("{\"bucket\":\"the-bucket\",\"key\":\"other\"}")";
+  aws.parameter(7, other).object("c.example", "\"e1\"");
+  EXPECT_EQ(run(source->fetch(token)).value()->text, "c.example");
   EXPECT_EQ(sent(aws.transport.seen.back(), "If-None-Match"), "");
 }
 
