@@ -55,6 +55,7 @@ void Poller::load_cache() {
   }
   in_force_ = *std::move(accepted);
   confirmed_ = (*found)->confirmed;
+  is_kept_ = true;
   state_.is_from_cache = true;
 }
 
@@ -127,15 +128,10 @@ net::Task<Result<void>> Poller::take(Fetched fetched) {
     co_return std::unexpected(std::move(accepted.error()));
   }
   const bool is_new = !in_force_ || in_force_->text != accepted->text;
-  const bool is_to_be_stored = !in_force_ || *in_force_ != *accepted;
+  is_kept_ = is_kept_ && in_force_ && *in_force_ == *accepted;
   seen_token_ = std::move(token);
   refusal_.clear();
   in_force_ = *std::move(accepted);
-  if (is_to_be_stored) {
-    if (const auto stored = file_.store(*in_force_); !stored) {
-      say("the policy is in force, but not kept for a restart: " + stored.error().detail);
-    }
-  }
   if (is_new) {
     ++state_.accepted;
     listeners_.on_accepted();
@@ -143,9 +139,25 @@ net::Task<Result<void>> Poller::take(Fetched fetched) {
   co_return {};
 }
 
+// Has the file hold what is in force, and say when that was confirmed. What could not be written is
+// tried again with each answer; until then the file keeps the time of what it has.
+void Poller::keep() {
+  if (!is_kept_) {
+    const auto stored = file_.store(*in_force_);
+    if (!stored) {
+      if (std::exchange(keep_trouble_, stored.error().detail) == stored.error().detail) return;
+      say("the policy is in force, but not kept for a restart: " + keep_trouble_);
+      return;
+    }
+    is_kept_ = true;
+    if (!std::exchange(keep_trouble_, {}).empty()) say("the policy is kept for a restart now");
+  }
+  file_.confirm(*confirmed_);
+}
+
 void Poller::note_success() {
   confirmed_ = clock_->wall();
-  file_.confirm(*confirmed_);
+  keep();
   state_.is_from_cache = false;
   state_.failures = 0;
   if (!std::exchange(state_.last_error, {}).empty()) say("it answers again");

@@ -77,6 +77,7 @@ class Poller {
   [[nodiscard]] net::Task<Result<void>> attempt();
   [[nodiscard]] net::Task<Result<void>> take(Fetched fetched);
   void say(const std::string& what) const;
+  void keep();
   void note_success();
   void note_failure(const std::string& why);
 
@@ -94,6 +95,8 @@ class Poller {
   std::string seen_token_;
   std::string refusal_;  // why that is not in force; empty: it is
   bool is_cache_read_ = false;
+  bool is_kept_ = false;      // the file has what is in force
+  std::string keep_trouble_;  // why it does not, as it was said
   SourceState state_;
   net::Timer timer_{&Poller::on_timer, this};
   net::Background polling_;

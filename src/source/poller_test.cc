@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <map>
 #include <random>
 
@@ -229,6 +231,53 @@ TEST(Poller, WorksWithoutItsDisk) {
   fixture.poll(Fetched{.text = policy_text(1)});
   EXPECT_NE(fixture.poller->text(), nullptr);
   EXPECT_THAT(fixture.lines, ElementsAre(HasSubstr("not kept for a restart")));
+}
+
+// While it lives, no file can be written.
+class FullDisk {
+ public:
+  FullDisk() {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit none = before_;
+    none.rlim_cur = 0;
+    ::setrlimit(RLIMIT_FSIZE, &none);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int) = std::signal(SIGXFSZ, SIG_IGN);
+};
+
+TEST(Poller, WhatCouldNotBeKeptIsKeptLaterAndTheOldFileIsNotConfirmed) {
+  const TemporaryDirectory directory;
+  const PollerOptions options{.cache_directory = directory.path()};
+  Fixture fixture(options);
+  const WallTime start = fixture.clock.now;
+  fixture.poll(Fetched{.text = policy_text(1), .token = "t1"});
+  const LastGoodFile file(directory.path(), fixture.poller->name());
+  {
+    const FullDisk full;
+    fixture.clock.now += 1h;
+    fixture.poll(Fetched{.text = policy_text(2), .token = "t2"});
+    for (int i = 0; i < 3; ++i) fixture.poll(std::nullopt);
+  }
+  EXPECT_THAT(fixture.lines, ElementsAre(HasSubstr("not kept for a restart")));
+  auto found = *file.load();
+  EXPECT_EQ(found->accepted.text, policy_text(1));
+  EXPECT_EQ(found->confirmed, start);
+
+  fixture.poll(std::nullopt);
+  found = *file.load();
+  EXPECT_EQ(found->accepted.text, policy_text(2));
+  EXPECT_EQ(found->confirmed, fixture.clock.now);
+  EXPECT_THAT(fixture.lines, ElementsAre(HasSubstr("not kept for a restart"),
+                                         HasSubstr("is kept for a restart now")));
 }
 
 TEST(Poller, AsksAgainAndAgain) {
