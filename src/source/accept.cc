@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/base64.h"
 #include "config/document_yaml.h"
 #include "policy/list.h"
 #include "policy/problem.h"
@@ -167,9 +168,13 @@ Result<Accepted> accept(std::string_view name, Fetched offered, const Accepted* 
   if (!version) return std::unexpected(std::move(version.error()));
   Accepted out{.text = std::move(offered.text),
                .version = std::move(offered.version),
-               .signature = rules.key ? std::move(offered.signature) : std::string(),
+               .signature = {},
                .sequence = offered.sequence,
                .document_version = *version};
+  if (rules.key) {
+    const auto octets = signature_octets(offered.signature);
+    if (octets) out.signature = base64_encoded(*octets);
+  }
   out.is_list = is_plain_list(name, out.text);
   if (auto checked = check_policy(out, std::string(name)); !checked) {
     return std::unexpected(std::move(checked.error()));

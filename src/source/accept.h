@@ -23,7 +23,7 @@ struct Accepted {
   std::string text = {};
   bool is_list = false;                               // a plain list of patterns, not YAML
   std::string version = {};                           // for people
-  std::string signature = {};                         // base64; empty: it was not asked for
+  std::string signature = {};                         // detached, base64; empty: none was needed
   std::optional<std::int64_t> sequence = {};          // of the source
   std::optional<std::int64_t> document_version = {};  // of the text itself
   bool operator==(const Accepted&) const = default;

@@ -25,7 +25,7 @@ struct Fetched {
   // Grows with each change, where the source counts: the version of a parameter, the second in
   // which an object was written.
   std::optional<std::int64_t> sequence = {};
-  std::string signature = {};  // base64, where it came along
+  std::string signature = {};  // 64 octets, raw or in base64, where it came along
   bool operator==(const Fetched&) const = default;
 };
 

@@ -203,6 +203,24 @@ TEST(Poller, ARestartBeginsWithTheLastGood) {
   EXPECT_EQ(state.age, 0s);
 }
 
+TEST(Poller, ARestartKnowsARawSignatureAgain) {
+  const KeyPair pair;
+  const TemporaryDirectory directory;
+  const PollerOptions options{.rules = {.key = pair.public_key()},
+                              .cache_directory = directory.path()};
+  Fixture fixture(options);
+  int version = 1;  // of a policy whose signature has the octet of a line's end
+  while (!pair.sign_raw(policy_text(version)).contains('\n')) ++version;
+  fixture.source->signature = pair.sign_raw(policy_text(version));
+  EXPECT_EQ(fixture.poll(Fetched{.text = policy_text(version), .token = "t"}).last_error, "");
+
+  fixture.restart(options);
+  fixture.poller->load_cache();
+  EXPECT_THAT(fixture.lines, IsEmpty());
+  ASSERT_NE(fixture.poller->text(), nullptr);
+  EXPECT_EQ(fixture.poller->text()->text, policy_text(version));
+}
+
 TEST(Poller, ARestartDoesNotBelieveAFileThatIsNotItsOwn) {
   const KeyPair pair;
   const TemporaryDirectory directory;

@@ -6,8 +6,8 @@
 
 #include <memory>
 #include <new>
-#include <optional>
-#include <vector>
+
+#include "base/base64.h"
 
 namespace ebbgate::source {
 namespace {
@@ -20,25 +20,18 @@ bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-// The octets of a signature, however it is written; nothing where it is none.
+}  // namespace
+
 std::optional<std::string> signature_octets(std::string_view text) {
   if (text.size() == kSignature) return std::string(text);
   std::string packed;
   for (const char c : text) {
     if (!is_blank(c)) packed += c;
   }
-  // 64 octets are 86 digits and two signs of filling; EVP_DecodeBlock keeps those as two zeros.
-  if (packed.size() != 88 || !packed.ends_with("==") || packed[85] == '=') return std::nullopt;
-  std::string octets(66, '\0');
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(octets.data()),
-                                   reinterpret_cast<const unsigned char*>(packed.data()),
-                                   static_cast<int>(packed.size()));
-  if (size != 66) return std::nullopt;
-  octets.resize(kSignature);
+  auto octets = base64_decoded(packed);
+  if (octets && octets->size() != kSignature) octets.reset();
   return octets;
 }
-
-}  // namespace
 
 Result<PublicKey> PublicKey::parse(const std::string& pem) {
   const auto refused = [] {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,13 +11,16 @@
 
 namespace ebbgate::source {
 
+// The 64 octets of a signature, which may be raw or in base64, with white space around it or in it;
+// nothing where it is none.
+[[nodiscard]] std::optional<std::string> signature_octets(std::string_view text);
+
 class PublicKey {
  public:
   // In: PEM. Error kInternal: it is none, or of another algorithm, with how to make one.
   [[nodiscard]] static Result<PublicKey> parse(const std::string& pem);
 
-  // Whether `signature` (64 octets, raw or in base64, perhaps with white space around it) is of the
-  // holder of the key, over exactly `content`.
+  // Whether `signature`, in a form as above, is of the holder of the key, over exactly `content`.
   [[nodiscard]] bool verify(std::string_view content, std::string_view signature) const;
 
   bool operator==(const PublicKey&) const = default;
