@@ -54,7 +54,14 @@ void Poller::load_cache() {
     return;
   }
   in_force_ = *std::move(accepted);
-  confirmed_ = (*found)->confirmed;
+  WallTime confirmed = (*found)->confirmed;
+  if (confirmed > clock_->wall()) {
+    say("the last good policy (" + file_.path() +
+        ") is dated in the future: it counts as too old until the source confirms it");
+    confirmed = WallTime();
+  }
+  confirmed_ =
+      Confirmed{.wall = confirmed, .monotonic = loop_->now() - (clock_->wall() - confirmed)};
   is_kept_ = true;
   state_.is_from_cache = true;
 }
@@ -152,11 +159,11 @@ void Poller::keep() {
     is_kept_ = true;
     if (!std::exchange(keep_trouble_, {}).empty()) say("the policy is kept for a restart now");
   }
-  file_.confirm(*confirmed_);
+  file_.confirm(confirmed_->wall);
 }
 
 void Poller::note_success() {
-  confirmed_ = clock_->wall();
+  confirmed_ = Confirmed{.wall = clock_->wall(), .monotonic = loop_->now()};
   keep();
   state_.is_from_cache = false;
   state_.failures = 0;
@@ -171,11 +178,15 @@ void Poller::note_failure(const std::string& why) {
       (in_force_ ? "; the last good policy stays in force" : "; there is no policy from here yet"));
 }
 
+Duration Poller::age_of(const Confirmed& confirmed) const {
+  return std::max(clock_->wall() - confirmed.wall, loop_->now() - confirmed.monotonic);
+}
+
 SourceState Poller::state() const {
   SourceState out = state_;
   out.has_text = in_force_.has_value();
   if (in_force_) out.version = in_force_->version;
-  if (confirmed_) out.age = std::max(Duration::zero(), clock_->wall() - *confirmed_);
+  if (confirmed_) out.age = age_of(*confirmed_);
   return out;
 }
 

@@ -31,7 +31,8 @@ struct SourceState {
   std::string version;         // of the policy in force, for people; empty: there is none
   bool has_text = false;       // there was ever a good policy
   bool is_from_cache = false;  // what is in force was not confirmed since the start
-  // Since the source was last known to hold what is in force; nothing where there is none.
+  // Since the source was last known to hold what is in force; nothing where there is none. A file
+  // of the future, whose age nobody knows, counts from 1970.
   std::optional<Duration> age;
   int failures = 0;            // in a row
   std::string last_error;      // of the last attempt; empty: it succeeded
@@ -72,10 +73,17 @@ class Poller {
   [[nodiscard]] SourceState state() const;
 
  private:
+  // By both clocks: the wall's may be set back, and the loop's stands still while the machine
+  // sleeps.
+  struct Confirmed {
+    WallTime wall;
+    MonotonicTime monotonic;
+  };
   static void on_timer(void* self);
   [[nodiscard]] net::Task<void> poll_and_rearm();
   [[nodiscard]] net::Task<Result<void>> attempt();
   [[nodiscard]] net::Task<Result<void>> take(Fetched fetched);
+  [[nodiscard]] Duration age_of(const Confirmed& confirmed) const;
   void say(const std::string& what) const;
   void keep();
   void note_success();
@@ -89,7 +97,7 @@ class Poller {
   Listeners listeners_;
   LastGoodFile file_;
   std::optional<Accepted> in_force_;
-  std::optional<WallTime> confirmed_;  // when the source was last known to hold it
+  std::optional<Confirmed> confirmed_;  // when the source was last known to hold it
   // Of what was fetched last, refused or not. It is never taken from the disk: a file of another
   // account, or one that somebody made, could have the source say for ever that nothing is new.
   std::string seen_token_;

@@ -63,6 +63,12 @@ struct Fixture {
     net::spawn(poller->poll_once(), net::testing::abort_on_failure);  // nothing in it waits
     return poller->state();
   }
+  void run_for(Duration time) {
+    const auto stop = [](void* self) { static_cast<net::Loop*>(self)->stop(); };
+    net::Timer timer{stop, loop.get()};
+    loop->arm(timer, Deadline::after(std::chrono::steady_clock::now(), time));
+    loop->run();
+  }
   SourceState poll(Result<std::optional<Fetched>> answer) {
     next = std::move(answer);
     return poll();
@@ -219,6 +225,40 @@ TEST(Poller, ARestartKnowsARawSignatureAgain) {
   EXPECT_THAT(fixture.lines, IsEmpty());
   ASSERT_NE(fixture.poller->text(), nullptr);
   EXPECT_EQ(fixture.poller->text()->text, policy_text(version));
+}
+
+TEST(Poller, NoClockMakesThePolicyYounger) {
+  const TemporaryDirectory directory;
+  const PollerOptions options{.cache_directory = directory.path()};
+  Fixture fixture(options);
+  fixture.poll(Fetched{.text = policy_text(1), .token = "t1"});
+  fixture.clock.now -= 1h;  // somebody set it back
+  fixture.run_for(20ms);
+  EXPECT_GE(fixture.poller->state().age, 20ms);
+  EXPECT_LT(fixture.poller->state().age, 1h);
+
+  fixture.clock.now += 3h;
+  fixture.restart(options);
+  fixture.poller->load_cache();
+  EXPECT_EQ(fixture.poller->state().age, 2h);
+  fixture.clock.now -= 90min;
+  EXPECT_EQ(fixture.poller->state().age, 2h);
+  fixture.clock.now += 2h;
+  EXPECT_EQ(fixture.poller->state().age, 150min);
+}
+
+TEST(Poller, AFileOfTheFutureIsTooOldUntilTheSourceConfirmsIt) {
+  const TemporaryDirectory directory;
+  const PollerOptions options{.cache_directory = directory.path()};
+  Fixture fixture(options);
+  fixture.poll(Fetched{.text = policy_text(1), .token = "t1"});
+  fixture.clock.now -= 1h;
+  fixture.restart(options);
+  fixture.poller->load_cache();
+  ASSERT_NE(fixture.poller->text(), nullptr);
+  EXPECT_GT(fixture.poller->state().age, 24h * 365 * 10);
+  EXPECT_THAT(fixture.lines, ElementsAre(HasSubstr("is dated in the future")));
+  EXPECT_EQ(fixture.poll(Fetched{.text = policy_text(1), .token = "t1"}).age, 0s);
 }
 
 TEST(Poller, ARestartDoesNotBelieveAFileThatIsNotItsOwn) {
