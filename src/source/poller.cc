@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace ebbgate::source {
@@ -75,6 +76,10 @@ void Poller::on_timer(void* self) {
   auto& poller = *static_cast<Poller*>(self);
   poller.polling_.start(poller.poll_and_rearm(), [&poller](const std::exception_ptr&) {
     poller.loop_->arm(poller.timer_, poller.loop_->after(kNoMemoryPause));
+    try {
+      poller.note_failure("out of memory");
+    } catch (const std::bad_alloc&) {  // it is counted, and said when there is room for it
+    }
   });
 }
 
@@ -134,16 +139,21 @@ net::Task<Result<void>> Poller::take(Fetched fetched) {
     }
     co_return std::unexpected(std::move(accepted.error()));
   }
-  const bool is_new = !in_force_ || in_force_->text != accepted->text;
+  is_told_ = is_told_ && in_force_ && in_force_->text == accepted->text;
   is_kept_ = is_kept_ && in_force_ && *in_force_ == *accepted;
   seen_token_ = std::move(token);
   refusal_.clear();
   in_force_ = *std::move(accepted);
-  if (is_new) {
-    ++state_.accepted;
-    listeners_.on_accepted();
-  }
   co_return {};
+}
+
+// Tells the listener of what is in force; again with the next answer, where it had no memory for
+// it.
+void Poller::tell() {
+  if (is_told_) return;
+  listeners_.on_accepted();
+  is_told_ = true;
+  ++state_.accepted;
 }
 
 // Has the file hold what is in force, and say when that was confirmed. What could not be written is
@@ -164,6 +174,7 @@ void Poller::keep() {
 
 void Poller::note_success() {
   confirmed_ = Confirmed{.wall = clock_->wall(), .monotonic = loop_->now()};
+  tell();
   keep();
   state_.is_from_cache = false;
   state_.failures = 0;

@@ -86,6 +86,7 @@ class Poller {
   [[nodiscard]] Duration age_of(const Confirmed& confirmed) const;
   void say(const std::string& what) const;
   void keep();
+  void tell();
   void note_success();
   void note_failure(const std::string& why);
 
@@ -103,6 +104,7 @@ class Poller {
   std::string seen_token_;
   std::string refusal_;  // why that is not in force; empty: it is
   bool is_cache_read_ = false;
+  bool is_told_ = true;       // the listener knows of what is in force
   bool is_kept_ = false;      // the file has what is in force
   std::string keep_trouble_;  // why it does not, as it was said
   SourceState state_;

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <map>
+#include <new>
 #include <random>
 
 #include "aws/client.h"
@@ -40,6 +41,8 @@ struct Fixture {
   SetClock clock;
   std::vector<std::string> lines;
   int changes = 0;
+  std::function<void()> on_fetch = [] {};
+  std::function<void()> on_accepted = [] {};
   std::unique_ptr<net::Loop> loop;
   ScriptedSource* source = nullptr;
   std::unique_ptr<Poller> poller;
@@ -51,12 +54,17 @@ struct Fixture {
     loop = net::testing::make_loop();
     auto scripted = std::make_unique<ScriptedSource>([this](const std::string& token) {
       asked_with = token;
+      on_fetch();
       return next;
     });
     source = scripted.get();
     poller = std::make_unique<Poller>(
         *loop, clock, std::move(scripted), std::move(options), [] { return 0; },
-        Poller::Listeners{.on_accepted = [this] { ++changes; },
+        Poller::Listeners{.on_accepted =
+                              [this] {
+                                on_accepted();
+                                ++changes;
+                              },
                           .say = [this](const std::string& line) { lines.push_back(line); }});
   }
   SourceState poll() {
@@ -336,6 +344,36 @@ TEST(Poller, WhatCouldNotBeKeptIsKeptLaterAndTheOldFileIsNotConfirmed) {
   EXPECT_EQ(found->confirmed, fixture.clock.now);
   EXPECT_THAT(fixture.lines, ElementsAre(HasSubstr("not kept for a restart"),
                                          HasSubstr("is kept for a restart now")));
+}
+
+TEST(Poller, WantOfMemoryIsAFailureThatIsSaid) {
+  Fixture fixture;
+  fixture.on_fetch = [] { throw std::bad_alloc(); };
+  fixture.poller->start();
+  fixture.run_for(20ms);
+  EXPECT_EQ(fixture.poller->state().failures, 1);
+  EXPECT_EQ(fixture.poller->state().last_error, "out of memory");
+  EXPECT_THAT(fixture.lines,
+              ElementsAre("ssm:///policy: out of memory; there is no policy from here yet"));
+}
+
+TEST(Poller, TellsAgainWhatTheListenerHadNoMemoryFor) {
+  Fixture fixture;
+  fixture.on_accepted = [] { throw std::bad_alloc(); };
+  fixture.next = Fetched{.text = policy_text(1), .token = "t1"};
+  fixture.poller->start();
+  fixture.run_for(20ms);
+  EXPECT_EQ(fixture.poller->state().failures, 1);
+  EXPECT_EQ(fixture.changes, 0);
+
+  fixture.on_accepted = [] {};
+  const SourceState state = fixture.poll(std::nullopt);
+  EXPECT_EQ(fixture.asked_with, "t1");
+  EXPECT_EQ(fixture.changes, 1);
+  EXPECT_EQ(state.accepted, 1U);
+  EXPECT_EQ(state.failures, 0);
+  fixture.poll(std::nullopt);
+  EXPECT_EQ(fixture.changes, 1);
 }
 
 TEST(Poller, AsksAgainAndAgain) {
