@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -28,7 +29,8 @@ std::unexpected<Error> system_error(const std::string& what) {
 class File {
  public:
   File(const std::string& path, int flags)
-      : fd_(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600)) {}
+      : File(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW)) {}
+  explicit File(int fd) : fd_(fd) {}
   File(const File&) = delete;
   File& operator=(const File&) = delete;
   ~File() {
@@ -140,19 +142,21 @@ Result<void> LastGoodFile::store(const Accepted& accepted) const {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
     return system_error(directory + " cannot be made");
   }
-  const std::string beside = path_ + ".new";
-  ::unlink(beside.c_str());  // what a crash has left
+  // Under a name that nobody else has: a successor writes while its predecessor still does.
+  std::string beside = path_ + ".XXXXXX";
   {
-    const File file(beside, O_WRONLY | O_CREAT | O_EXCL);
+    const File file(::mkostemp(beside.data(), O_CLOEXEC));
     if (!file.is_open() || !file.write_all(cache_octets(source_, accepted)) ||
         ::fsync(file.fd()) != 0) {
-      auto error = system_error(beside + " cannot be written");
+      auto error = system_error(path_ + " cannot be written");
       ::unlink(beside.c_str());
       return error;
     }
   }
   if (::rename(beside.c_str(), path_.c_str()) != 0) {
-    return system_error(path_ + " cannot be replaced");
+    auto error = system_error(path_ + " cannot be replaced");
+    ::unlink(beside.c_str());
+    return error;
   }
   const File parent(directory, O_RDONLY | O_DIRECTORY);
   if (parent.is_open()) ::fsync(parent.fd());

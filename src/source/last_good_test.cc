@@ -7,6 +7,7 @@
 #include <fstream>
 #include <random>
 #include <sstream>
+#include <thread>
 
 #include "source/detail/testing.h"
 
@@ -79,14 +80,34 @@ TEST(LastGood, IsThereAfterARestart) {
 TEST(LastGood, OfSeveralWritesOneIsThereWhole) {
   const TemporaryDirectory directory;
   const LastGoodFile file(directory.path(), kSource);
-  std::ofstream(file.path() + ".new") << "what a crash has left";
   Accepted accepted = example();
   for (int i = 0; i < 5; ++i) {
     accepted.sequence = i;
     ASSERT_TRUE(file.store(accepted));
     EXPECT_EQ((*file.load())->accepted, accepted);
   }
-  EXPECT_FALSE(std::filesystem::exists(file.path() + ".new"));
+  const std::filesystem::directory_iterator files(directory.path());
+  EXPECT_EQ(std::distance(begin(files), end(files)), 1) << "something was left beside it";
+}
+
+// A gateway and its successor, or two that share a volume.
+TEST(LastGood, TwoThatWriteAtOnceDoNotDisturbEachOther) {
+  const TemporaryDirectory directory;
+  const auto write = [&](std::int64_t sequence) {
+    const LastGoodFile file(directory.path(), kSource);
+    Accepted accepted = example();
+    accepted.sequence = sequence;
+    accepted.text.append(100'000, '#');
+    for (int i = 0; i < 30; ++i) {
+      const auto stored = file.store(accepted);
+      EXPECT_TRUE(stored) << stored.error().detail;
+      const auto found = file.load();
+      EXPECT_TRUE(found && *found) << (found ? "" : found.error().detail);
+    }
+  };
+  std::thread other(write, 1);
+  write(2);
+  other.join();
 }
 
 TEST(LastGood, SaysWhyItCannotBeKeptOrRead) {
