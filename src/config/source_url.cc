@@ -21,6 +21,18 @@ bool consists_of(std::string_view text, std::string_view marks) {
   });
 }
 
+// Where the version or the label of a parameter begins, that may stand after a colon at its name's
+// end; its length where there is none. An ARN has five colons before the name.
+std::size_t selector_of(std::string_view parameter) {
+  std::size_t at = 0;
+  if (parameter.starts_with("arn:")) {
+    for (int i = 0; i < 5 && at < parameter.size(); ++i) {
+      at = std::min(parameter.find(':', at), parameter.size() - 1) + 1;
+    }
+  }
+  return std::min(parameter.find(':', at), parameter.size());
+}
+
 // What every kind refuses: nobody writes these into a URL that is meant.
 const char* octet_fault(std::string_view text) {
   if (text.size() > kMaxUrl) return "is longer than 2048 octets";
@@ -89,6 +101,12 @@ class Reader {
   [[nodiscard]] Parts ssm(std::string_view rest) const {
     const bool is_named = !rest.empty() && rest != "/" && !rest.ends_with('/') &&
                           !rest.contains("//") && consists_of(rest, "_.-/:");
+    const std::size_t selector = selector_of(rest);
+    if (is_named && selector < rest.size()) {
+      return refused("names one version of a parameter", "write ssm://" +
+                                                             std::string(rest.substr(0, selector)) +
+                                                             ": it is always the newest version");
+    }
     if (is_named) return made(SourceKind::kSsm, rest);
     return refused("names no parameter",
                    "write ssm:///path/of/parameter, with letters, digits, `_`, `.`, `-` and `/`");

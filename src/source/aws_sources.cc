@@ -35,6 +35,9 @@ std::unexpected<Error> failed(const aws::Failure& failure, std::string_view oper
 std::unexpected<Error> failed_object(const aws::Failure& failure, const aws::s3::ObjectId& id) {
   auto error = failed(failure, "s3 GetObject",
                       id.version_id.empty() ? "s3:GetObject" : "s3:GetObjectVersion");
+  if (failure.status == 403) {
+    error.error().detail += ", or there is no such object: S3 tells only who has s3:ListBucket";
+  }
   error.error().detail += " (s3://" + escaped(id.bucket) + "/" + escaped(id.key) + ")";
   return error;
 }

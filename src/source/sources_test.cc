@@ -328,6 +328,7 @@ TEST(S3Source, GivesTheObjectAndItsVersion) {
       {.status = 403, .body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"});
   const auto denied = run(source->fetch("\"e\""));
   EXPECT_THAT(denied.error().detail, HasSubstr("needs s3:GetObject on it"));
+  EXPECT_THAT(denied.error().detail, HasSubstr("or there is no such object"));
   EXPECT_THAT(denied.error().detail, HasSubstr("s3://the-bucket/dir/p.yaml"));
 
   aws.object("c2ln");
