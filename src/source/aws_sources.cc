@@ -185,8 +185,10 @@ net::Task<Result<std::optional<Fetched>>> SecretSource::fetch(std::string token)
                      "secretsmanager:GetSecretValue");
   }
   if (!token.empty() && token == secret->version_id) co_return std::nullopt;
-  co_return Fetched{
-      .text = secret->value.reveal(), .token = secret->version_id, .version = secret->version_id};
+  co_return Fetched{.text = secret->value.reveal(),
+                    .token = secret->version_id,
+                    .version = secret->version_id,
+                    .sequence = secret->created};
 }
 
 net::Task<Result<std::string>> SecretSource::fetch_signature() {

@@ -23,7 +23,7 @@ struct Fetched {
   std::string token = {};
   std::string version = {};  // for people: "version 7", "\"5d41402a\""
   // Grows with each change, where the source counts: the version of a parameter, the second in
-  // which an object was written.
+  // which an object was written, the millisecond in which a secret's version was.
   std::optional<std::int64_t> sequence = {};
   std::string signature = {};  // 64 octets, raw or in base64, where it came along
   bool operator==(const Fetched&) const = default;

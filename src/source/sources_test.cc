@@ -356,6 +356,23 @@ TEST(SecretSource, GivesTheSecretsText) {
   EXPECT_TRUE(run(source->fetch("v1")).value());
 }
 
+TEST(SecretSource, CountsByWhenAVersionWasMade) {
+  Aws aws;
+  const auto source = aws.source("secretsmanager://allowlist");
+  const auto sequence_of = [&](const std::string& created) {
+    aws.answers.push_back({.status = 200,
+                           .body = R"({"VersionId": "v", "SecretString": "a.example")" +
+                                   (created.empty() ? "" : R"(, "CreatedDate": )" + created) +
+                                   "}"});
+    return run(source->fetch({})).value()->sequence;
+  };
+  EXPECT_EQ(sequence_of("1.523477145713E9"), 1'523'477'145'713);
+  EXPECT_EQ(sequence_of("1523477145"), 1'523'477'145'000);
+  for (const char* none : {"", "null", "\"2018\"", "-1", "1e300"}) {
+    EXPECT_EQ(sequence_of(none), std::nullopt) << none;
+  }
+}
+
 TEST(MakeSource, NeedsAClientForAws) {
   ScriptedTransport transport;
   for (const char* url : {"ssm:///p", "s3://bucket/p", "secretsmanager://p"}) {
