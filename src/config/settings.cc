@@ -280,7 +280,8 @@ class Loader {
     for (std::size_t i = 1; i < sources.size(); ++i) {
       const auto before = sources.begin() + static_cast<std::ptrdiff_t>(i);
       if (std::find(sources.begin(), before, *before) != before) {
-        fail("policy-source", sources[i].text + " is given twice", "name each source once");
+        fail("policy-source", std::string(sources[i].shown()) + " is given twice",
+             "name each source once");
       }
     }
     if (!sources.empty()) return;

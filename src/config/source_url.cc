@@ -67,8 +67,9 @@ class Reader {
 
  private:
   [[nodiscard]] std::unexpected<Problem> refused(std::string what, std::string fix) const {
+    const std::string_view shown = text_.substr(0, text_.find('?'));
     return std::unexpected(Problem{.file = {},
-                                   .message = detail::quoted(text_) + " " + std::move(what),
+                                   .message = detail::quoted(shown) + " " + std::move(what),
                                    .fix = std::move(fix)});
   }
   [[nodiscard]] std::unexpected<Problem> unknown_scheme() const {

@@ -15,9 +15,13 @@ enum class SourceKind : std::uint8_t { kHttps, kSsm, kS3, kSecretsManager };
 
 struct SourceUrl {
   SourceKind kind = SourceKind::kHttps;
-  std::string text = {};    // as it was written: the source's name in messages and metrics
+  std::string text = {};  // as it was written; a query may hold a secret, and is for nobody to see
   std::string bucket = {};  // of kS3
   std::string name = {};    // the parameter's, the object's key, or the secret's name or ARN
+
+  [[nodiscard]] std::string_view shown() const {  // without the query
+    return std::string_view(text).substr(0, text.find('?'));
+  }
   bool operator==(const SourceUrl&) const = default;
 };
 

@@ -76,5 +76,17 @@ TEST(SourceUrl, RefusesAllElseWithTheFix) {
   }
 }
 
+TEST(SourceUrl, ItsQueryIsNoBusinessOfMessages) {
+  for (const char* text :
+       {"https://a.example/p?token=SECRET#x", "https://u@a.example/?token=SECRET",
+        "http://a.example/p?token=SECRET", "s3://bucket/key?token=SECRET"}) {
+    const auto url = parse_source_url(text);
+    ASSERT_FALSE(url);
+    EXPECT_THAT(policy::str(url.error()), ::testing::Not(::testing::HasSubstr("SECRET")));
+  }
+  EXPECT_EQ(parse_source_url("https://a.example/p?token=SECRET")->shown(), "https://a.example/p");
+  EXPECT_EQ(parse_source_url("ssm:///p")->shown(), "ssm:///p");
+}
+
 }  // namespace
 }  // namespace ebbgate::config

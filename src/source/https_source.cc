@@ -17,11 +17,24 @@ std::unexpected<Error> invalid(std::string what) {
   return fail(Reason::kOriginInvalid, Side::kOrigin, std::move(what));
 }
 
+std::string name_of(const std::string& url) {
+  constexpr std::size_t kDigits = 12;  // enough that no two queries are alike
+  const std::size_t query = url.find('?');
+  if (query == std::string::npos) return url;
+  return url.substr(0, query) +
+         "?sha256=" + detail::sha256_hex(url.substr(query)).substr(0, kDigits);
+}
+
 std::string status_fault(const https::Response& response) {
   const std::string status = std::to_string(response.status);
   if (response.status / 100 == 3) {
-    const std::string* to = response.header("location");
-    return "the server redirects (" + status + (to != nullptr ? " to " + escaped(*to, 200) : "") +
+    const std::string* location = response.header("location");
+    // Its query may repeat ours.
+    const std::string to =
+        location != nullptr
+            ? " to " + escaped(location->substr(0, location->find_first_of("?#")), 200)
+            : "";
+    return "the server redirects (" + status + to +
            "), which is not followed; name the URL that has the policy";
   }
   if (response.status == 401 || response.status == 403) {
@@ -71,6 +84,9 @@ Result<std::optional<Fetched>> read_response(https::Response response, bool was_
 }
 
 }  // namespace
+
+HttpsSource::HttpsSource(std::string url, https::Transport& transport)
+    : url_(std::move(url)), name_(name_of(url_)), transport_(&transport) {}
 
 net::Task<Result<std::optional<Fetched>>> HttpsSource::fetch(std::string token) {
   https::Request request = request_for(url_, token);

@@ -10,16 +10,17 @@ namespace ebbgate::source {
 
 class HttpsSource final : public PolicySource {
  public:
-  HttpsSource(std::string url, https::Transport& transport)
-      : url_(std::move(url)), transport_(&transport) {}
+  HttpsSource(std::string url, https::Transport& transport);
 
-  [[nodiscard]] const std::string& name() const override { return url_; }
+  // The URL; a query, which may hold a secret, is told by its digest.
+  [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] net::Task<Result<std::optional<Fetched>>> fetch(std::string token) override;
   // At the same path with `.sig` after it.
   [[nodiscard]] net::Task<Result<std::string>> fetch_signature() override;
 
  private:
   std::string url_;
+  std::string name_;
   https::Transport* transport_;
 };
 

@@ -32,7 +32,8 @@ struct Fetched {
 class PolicySource {
  public:
   virtual ~PolicySource() = default;
-  [[nodiscard]] virtual const std::string& name() const = 0;  // its URL
+  // Its URL, as metrics and messages may show it: no two sources have the same.
+  [[nodiscard]] virtual const std::string& name() const = 0;
 
   // `token`: of what was fetched last; empty: nothing. Out: nothing where that is what it still
   // holds. Errors: whatever kept it from telling, as a sentence.

@@ -46,8 +46,8 @@ std::string pointer_to(const config::SourceUrl& object, const aws::s3::ObjectInf
 std::optional<std::string> publication_fault(const Publication& publication) {
   const SourceKind kind = publication.to.kind;
   if (kind != SourceKind::kSsm && kind != SourceKind::kS3) {
-    return "policies are pushed to ssm:// and s3:// only; write to " + publication.to.text +
-           " by its own tools";
+    return "policies are pushed to ssm:// and s3:// only; write to " +
+           std::string(publication.to.shown()) + " by its own tools";
   }
   if (publication.via && publication.via->kind != SourceKind::kS3) {
     return "--via " + publication.via->text + " is no object; write s3://bucket/key";

@@ -17,6 +17,7 @@ namespace {
 
 using https::Response;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::ScriptedTransport;
 using testing::SetClock;
 using ::testing::StartsWith;
@@ -105,6 +106,25 @@ TEST(HttpsSource, AnythingElseIsAnError) {
     ASSERT_FALSE(got) << each.response.status;
     EXPECT_THAT(got.error().detail, HasSubstr(each.says));
   }
+}
+
+TEST(HttpsSource, ShowsNobodyItsQuery) {
+  ScriptedTransport transport;
+  const HttpsSource bare("https://policies.example/p.yaml", transport);
+  EXPECT_EQ(bare.name(), "https://policies.example/p.yaml");
+  const HttpsSource one("https://policies.example/p.yaml?token=SECRET", transport);
+  EXPECT_THAT(one.name(), StartsWith("https://policies.example/p.yaml?"));
+  EXPECT_THAT(one.name(), Not(HasSubstr("SECRET")));
+  // Metrics, and the file of the last good policy, are told apart by it.
+  const HttpsSource other("https://policies.example/p.yaml?token=OTHER", transport);
+  EXPECT_NE(other.name(), one.name());
+  EXPECT_EQ(HttpsSource("https://policies.example/p.yaml?token=SECRET", transport).name(),
+            one.name());
+
+  Https https;
+  const auto got = https.ask(
+      {.status = 302, .headers = {{"location", "https://evil.example/login?back=token=SECRET"}}});
+  EXPECT_THAT(got.error().detail, HasSubstr("to https://evil.example/login)"));
 }
 
 TEST(HttpsSource, HasItsSignatureBesideIt) {
