@@ -2,7 +2,7 @@
 
 import re
 
-from ..template import intrinsic, items, line_of, walk
+from ..template import SUB, intrinsic, items, line_of, walk
 
 # Actions that only read; AWS's own names begin so.
 _READS = re.compile(r"^[a-z0-9-]+:(Describe|Get|List|Search|Lookup|Query|View|BatchGet)\w*\*?$")
@@ -60,6 +60,15 @@ def actions_of_services(template):
                     "see the service authorization reference"
 
 
+def _names_in(value):
+    """The names that a value refers to, by Ref or within Fn::Sub."""
+    name, argument = intrinsic(value)
+    if name == "Ref":
+        return [argument]
+    return SUB.findall(argument if isinstance(argument, str) else argument[0]) \
+        if name == "Fn::Sub" else []
+
+
 def no_wildcard_writes(template):
     for name, statement in _statements(template):
         if statement.get("Effect") != "Allow" or "*" not in _list(statement.get("Resource", "")):
@@ -84,6 +93,26 @@ def addresses_by_tag(template):
                 "aws:ResourceTag/" not in str(statement.get("Condition", "")):
             yield line_of(statement), f"{name} may take any address of the account", \
                 "a condition on aws:ResourceTag"
+
+
+def keys_of_others_usable(template):
+    """Who publishes to a topic, or reads a bucket or secret, that a parameter names, needs the right to
+    its key: SNS and S3 ask for it in the caller's name, and nothing says so before the first call."""
+    services = {"sns:Publish": "sns", "s3:GetObject": "s3",
+                "secretsmanager:GetSecretValue": "secretsmanager"}
+    statements = list(_statements(template))
+    for name, statement in statements:
+        used = {each for path, value in walk(statement.get("Resource", ""))
+                for each in _names_in(value)} & set(template.parameters)
+        through = " ".join(str(each.get("Condition", "")) for holder, each in statements
+                           if holder == name and "kms:Decrypt" in _list(each.get("Action", "")))
+        for action, service in services.items():
+            if used and statement.get("Effect") == "Allow" \
+                    and action in _list(statement.get("Action", "")) \
+                    and not re.search(rf"'{service}\.", through):
+                yield line_of(statement), \
+                    f"{name} may {action}, and not use the key of {min(used)}", \
+                    f"kms:Decrypt where kms:ViaService is {service}"
 
 
 def service_role_narrow(template):
