@@ -22,6 +22,9 @@ class Request:
     def header(self, name, default=None):
         return next((value for key, value in self.headers if key == name), default)
 
+    def wants_close(self):
+        return self.header("connection", "").lower() == "close"
+
     def query_pairs(self):
         """The query, decoded: an ordered list of (name, value)."""
         return [(urllib.parse.unquote(name), urllib.parse.unquote(value)) for name, _, value in
@@ -106,7 +109,7 @@ class _Connection(socketserver.StreamRequestHandler):
         head = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Status')}"]
         head += [f"{name}: {value}" for name, value in response.headers]
         if response.stream is not None:
-            return self._stream(head, response)
+            return self._stream(head, response) and not request.wants_close()
         body, length = response.body, len(response.body)
         if response.delivery == "wrong-length":
             length = max(length - 3, 0)
@@ -120,7 +123,7 @@ class _Connection(socketserver.StreamRequestHandler):
         out = "\r\n".join(head).encode("utf-8") + b"\r\n\r\n" + body
         self._write(out, response.delivery == "slow")
         return (response.delivery not in ("truncated", "wrong-length")
-                and request.header("connection", "").lower() != "close")
+                and not request.wants_close())
 
     def _stream(self, head, response):
         slow = response.delivery == "slow"

@@ -14,6 +14,7 @@ import json
 import ssl
 import threading
 import time
+import traceback
 
 import yaml
 
@@ -32,7 +33,7 @@ from .reviews import Reviews
 from .store import Store
 from .types import Types
 from .writing import Writer, decode, stamp
-from ..wire import HttpServer, Response
+from ..wire import HttpServer, Request, Response
 
 
 class Clock:
@@ -169,7 +170,6 @@ class Cluster(Clients, Population):
             response = answer(error.code, dump(error.status()))
             response.headers += error.headers
         except Exception as error:  # a defect of ours: let the test see it
-            import traceback
             traceback.print_exc()
             response = answer(500, dump(ApiError(500, f"the tests' API server: {error!r}").status()))
         if fault and fault.kind in faults.AFTER:
@@ -230,12 +230,12 @@ class Cluster(Clients, Population):
                            if value})
 
     def _delete_collection(self, call, resource, user):
-        accept, _ = self.reader._accept(call, resource)
+        accept, _ = self.reader.accept(call, resource)
         entries = [entry for entry in self.store.list(
             resource.storage, call.namespace if resource.namespaced else None)[0] if accept(entry)]
         for entry in entries:
             self.writer.remove(resource, entry.key)
-        return answer(200, b"".join(self.reader._items(
+        return answer(200, b"".join(self.reader.items(
             self.reader.view(call.request, resource),
             {"resourceVersion": str(self.store.revision)}, entries)))
 
@@ -275,7 +275,6 @@ class Cluster(Clients, Population):
 
     def _inside(self, method, resource, namespace, name, document):
         """A request of the cluster's own, which passes everything but the network."""
-        from ..wire import Request
         base = f"/apis/{resource.group}" if resource.group else "/api"
         space = f"/namespaces/{namespace}" if namespace else ""
         path = f"{base}/{resource.version}{space}/{resource.plural}" + (f"/{name}" if name else "")

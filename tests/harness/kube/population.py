@@ -1,5 +1,6 @@
 """Many pods in little time, and the life of single ones."""
 
+import gc
 import ipaddress
 import json
 import uuid
@@ -31,6 +32,7 @@ class Population:
                           f"{index:012x}"}
                 octets = "".join(values.get(part, part) for part in parts).encode()
                 self.store.put_octets(("", "pods"), (namespace, name), octets)
+        gc.freeze()  # else every collection goes through all of them
 
     @staticmethod
     def _pod(namespace, name, ip, account, labels, now, uid, version, node="node-1",

@@ -1,11 +1,12 @@
 """get, list and watch: which objects, as of when, in which form."""
 
 import base64
+import itertools
 import json
 
 from . import table
 from .errors import ApiError, expired, not_found
-from .events import as_core, as_new
+from .events import as_new
 from .selectors import both, by_fields, by_labels
 from .watch import Watch
 from ..wire import Response
@@ -121,7 +122,8 @@ class Reader:
         view = self.view(call.request, resource)
         return answer(200, view.octets(entry))
 
-    def _accept(self, call, resource):
+    def accept(self, call, resource):
+        """(whether an entry is among what the call asks for, whether its object is looked at)"""
         test = both(by_labels(call.parameters.get("labelSelector")),
                     by_fields(call.parameters.get("fieldSelector"), resource))
         namespace = call.namespace if resource.namespaced else None
@@ -159,7 +161,7 @@ class Reader:
 
     def list(self, call, resource):
         view = self.view(call.request, resource)
-        accept, selects = self._accept(call, resource)
+        accept, selects = self.accept(call, resource)
         at, after, continued = self._moment(call)
         try:
             entries, revision = self.store.list(
@@ -173,7 +175,8 @@ class Reader:
                            metadata={"continue": _token(-1, after)}) from None
         limit, metadata = call.number("limit"), {"resourceVersion": str(revision)}
         if selects or call.name:
-            entries = [entry for entry in entries if accept(entry)]
+            found = (entry for entry in entries if accept(entry))
+            entries = list(itertools.islice(found, limit + 1) if limit else found)
         if limit and len(entries) > limit:
             metadata["continue"] = _token(revision, entries[limit - 1].key)
             if not selects:
@@ -183,12 +186,12 @@ class Reader:
             rows = [{**entry.object, "apiVersion": resource.api_version} for entry in entries]
             return answer(200, dump(table.of(resource, rows, self.clock.now(), **metadata)))
         if len(entries) < 50:
-            return answer(200, b"".join(self._items(view, metadata, entries)))
+            return answer(200, b"".join(self.items(view, metadata, entries)))
         return Response(200, [("Content-Type", "application/json")],
-                        stream=self._items(view, metadata, entries))
+                        stream=self.items(view, metadata, entries))
 
     @staticmethod
-    def _items(view, metadata, entries):
+    def items(view, metadata, entries):
         piece, size = [view.list_head(metadata), b',"items":['], 0
         for index, entry in enumerate(entries):
             item = view.item(entry)
@@ -202,7 +205,7 @@ class Reader:
 
     def watch(self, call, resource, fault):
         view = self.view(call.request, resource)
-        accept, _ = self._accept(call, resource)
+        accept, _ = self.accept(call, resource)
         version, seconds = call.number("resourceVersion"), call.number("timeoutSeconds")
         wanted = call.parameters.get("sendInitialEvents")
         if wanted is not None and call.parameters.get("resourceVersionMatch") != "NotOlderThan":
@@ -233,6 +236,3 @@ def key_of(call, resource):
 
 def answer(status, octets):
     return Response(status, [("Content-Type", "application/json")], octets)
-
-
-__all__ = ["Reader", "View", "answer", "as_core", "dump", "key_of"]

@@ -9,7 +9,7 @@ from . import cel
 INVALID, REQUIRED = "FieldValueInvalid", "FieldValueRequired"
 UNSUPPORTED, TOO_LONG, TOO_MANY = ("FieldValueNotSupported", "FieldValueTooLong",
                                    "FieldValueTooMany")
-_ANY = "x-kubernetes-preserve-unknown-fields"
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _OBJECT = {"apiVersion", "kind", "metadata"}
 _TYPES = {"object": dict, "array": list, "string": str, "boolean": bool}
 _FORMATS = {
@@ -21,7 +21,7 @@ _FORMATS = {
 
 def prune(value, schema, path="", top=True):
     """Takes unknown fields out of the value, and yields their paths."""
-    if isinstance(value, dict) and not schema.get(_ANY):
+    if isinstance(value, dict) and not schema.get(PRESERVE):
         known, more = schema.get("properties", {}), schema.get("additionalProperties")
         for name in list(value):
             where = f"{path}.{name}" if path else name
@@ -76,13 +76,13 @@ def drop_nulls(value, schema):
             drop_nulls(each, schema.get("items") or {})
 
 
-def _kind(value):
+def kind_of(value):
     return {bool: "boolean", dict: "object", list: "array", str: "string", int: "integer",
             float: "number", type(None): "null"}[type(value)]
 
 
 def _shown(value):
-    return f'"{_kind(value)}"' if isinstance(value, (dict, list)) else json.dumps(value)
+    return f'"{kind_of(value)}"' if isinstance(value, (dict, list)) else json.dumps(value)
 
 
 def _is_type(value, kind):
@@ -106,12 +106,12 @@ def validate(value, schema, path="", top=True):
     kind = schema.get("type")
     if schema.get("x-kubernetes-int-or-string"):
         if not _is_type(value, "integer") and not isinstance(value, str):
-            yield (INVALID, f'Invalid value: "{_kind(value)}": {where} in body must be of type '
-                   f'integer,string: "{_kind(value)}"', where)
+            yield (INVALID, f'Invalid value: "{kind_of(value)}": {where} in body must be of type '
+                   f'integer,string: "{kind_of(value)}"', where)
             return
     elif kind and not _is_type(value, kind):
-        yield (INVALID, f'Invalid value: "{_kind(value)}": {where} in body must be of type {kind}: '
-               f'"{_kind(value)}"', where)
+        yield (INVALID, f'Invalid value: "{kind_of(value)}": {where} in body must be of type {kind}: '
+               f'"{kind_of(value)}"', where)
         return
     if "enum" in schema and value not in schema["enum"]:
         values = ", ".join(json.dumps(each) for each in schema["enum"])
@@ -240,7 +240,7 @@ def structural_faults(schema, path="spec.validation.openAPIV3Schema", top=True):
         yield ("FieldValueForbidden", "Forbidden: uniqueItems cannot be set to true since the "
                "runtime complexity becomes quadratic", f"{path}.uniqueItems")
     if "type" not in schema and not schema.get("x-kubernetes-int-or-string") and not (
-            schema.get(_ANY) and not top):
+            schema.get(PRESERVE) and not top):
         yield (REQUIRED, "Required value: must not be empty for specified object fields" if not top
                else "Required value: must not be empty at the root", f"{path}.type")
     if "properties" in schema and schema.get("additionalProperties") not in (None, False):

@@ -87,7 +87,7 @@ class Types:
         strictness."""
         unknown, wrong = [], []
         if resource.custom:
-            unknown = list(schema.prune(document, resource.schema or {schema._ANY: True}))
+            unknown = list(schema.prune(document, resource.schema or {schema.PRESERVE: True}))
             schema.drop_nulls(document, resource.schema or {})
             if defaults_too:
                 schema.default(document, resource.schema or {})
@@ -99,7 +99,7 @@ class Types:
                 where, value, wanted = wrong[0]
                 raise ApiError(400, f"{resource.kind} in version \"{resource.version}\" cannot be "
                                f"handled as a {resource.kind}: json: cannot unmarshal "
-                               f"{schema._kind(value)} into Go struct field {resource.kind}.{where} "
+                               f"{schema.kind_of(value)} into Go struct field {resource.kind}.{where} "
                                f"of type {wanted}")
             if defaults_too:
                 defaults.fill(resource, document, live)

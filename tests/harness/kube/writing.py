@@ -10,10 +10,12 @@ import uuid
 import yaml
 
 from . import patching
-from .errors import ApiError, already_exists, conflict, forbidden, invalid, not_found
+from .errors import ApiError, already_exists, conflict, forbidden, not_found
+from .events import as_core
 from .managed import APPLY, UPDATE, Conflicts, apply_to, record
-from .reading import View, answer, as_core, dump, forms, key_of
+from .reading import View, answer, dump, forms, key_of
 from .shape import shape_of
+from .store import Entry
 
 JSON_PATCH, MERGE = "application/json-patch+json", "application/merge-patch+json"
 STRATEGIC, APPLY_PATCH = ("application/strategic-merge-patch+json", "application/apply-patch+yaml")
@@ -56,7 +58,6 @@ class Writer:
         self._authorization = authorization
 
     def answer(self, call, resource, code, document, warnings=()):
-        from .store import Entry
         view = View(resource, forms(call.request)[0], self.clock.now())
         entry = Entry(key_of(call, resource), None, document)
         response = answer(code, view.octets(entry))
@@ -388,7 +389,6 @@ class Writer:
 
 
 def _entry(document):
-    from .store import Entry
     return Entry(None, None, document)
 
 
@@ -402,6 +402,3 @@ def _same(live, new):
         return [{key: value for key, value in each.items() if key != "time"}
                 for each in document["metadata"].get("managedFields", [])]
     return told(live) == told(new) and owners(live) == owners(new)
-
-
-__all__ = ["Writer", "decode", "invalid", "stamp"]
