@@ -513,6 +513,41 @@ TEST(HttpsClient, EndsAStreamThatFallsSilent) {
   EXPECT_EQ(out.pieces, "a");
 }
 
+TEST(HttpsClient, TellsWhenTheHeadOfAStreamIsThereAndGrantsPiecesATimeOfTheirOwn) {
+  Server server(secure(), [](Conversation& conversation) {
+    static_cast<void>(conversation.read_request());
+    conversation.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    static_cast<void>(conversation.read_some());
+  });
+  Fixture fixture;
+  int calls = 0;
+  std::string pieces;
+  BodySink sink = [&](std::string_view piece) {
+    ++calls;
+    pieces += piece;
+    return true;
+  };
+  const auto response = net::run_to_end(
+      *fixture.loop,
+      fixture.client->stream({.url = url(server), .timeout = 10s, .piece_timeout = 50ms},
+                             std::move(sink)));
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().reason, Reason::kTimedOut);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(pieces, "");
+}
+
+TEST(HttpsClient, VerifiesTheNameThatItIsTold) {
+  for (const bool is_right : {true, false}) {
+    Server server(secure(), serving(1));
+    const char* name = is_right ? "localhost" : "elsewhere.example";
+    Fixture fixture({.tls_name = *Host::parse(name)});
+    const auto response =
+        net::run_to_end(*fixture.loop, fixture.client->send({.url = url(server)}));
+    EXPECT_EQ(response.has_value(), is_right) << name;
+  }
+}
+
 TEST(HttpsClient, EndsAStreamWhenTheSinkHasEnough) {
   Server server(secure(), [](Conversation& conversation) {
     static_cast<void>(conversation.read_request());
