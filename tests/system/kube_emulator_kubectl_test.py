@@ -76,7 +76,7 @@ class Commands(KubectlCase):
                      '[{"op":"remove","path":"/data/x"}]')
         self.assertEqual("4", self.kubectl("get", "cm", "a", "-o", "jsonpath={.data.z}"))
         self.kubectl("label", "configmap", "a", "t=x")
-        self.assertEqual("configmap/a", self.kubectl("get", "cm", "-l", "t=x", "-o", "name").strip())
+        self.assertEqual("configmap/a\n", self.kubectl("get", "cm", "-l", "t=x", "-o", "name"))
         self.kubectl("delete", "configmap", "a")
         self.assertIsNone(self.cluster.get("configmaps", "a", "default"))
 

@@ -90,7 +90,8 @@ class Objects(KubeCase):
                                                      "spec": {"replicas": 9}}).json
         self.assertEqual((1, 2, 1), (status["metadata"]["generation"], status["status"]["replicas"],
                                      status["spec"]["replicas"]))
-        spec = self.api.patch(base + "/d", {"spec": {"replicas": 3}, "status": {"replicas": 0}}).json
+        spec = self.api.patch(base + "/d", {"spec": {"replicas": 3},
+                                            "status": {"replicas": 0}}).json
         self.assertEqual((2, 2), (spec["metadata"]["generation"], spec["status"]["replicas"]))
         self.refused(self.api.patch(base + "/d", {"spec": {"selector": {"matchLabels": {
             "c": "d"}}}}), 422, "Invalid", "spec.selector: Invalid value")
@@ -154,7 +155,8 @@ class Lists(KubeCase):
         for selector, expected in {
                 "labelSelector=t%3Dx": ["a"], "labelSelector=t!%3Dx": ["b", "c"],
                 "labelSelector=t": ["a", "b"], "labelSelector=!t": ["c"],
-                "labelSelector=t%20in%20(x,y),u": ["b"], "labelSelector=t%20notin%20(x)": ["b", "c"],
+                "labelSelector=t%20in%20(x,y),u": ["b"],
+                "labelSelector=t%20notin%20(x)": ["b", "c"],
                 "fieldSelector=spec.nodeName%3Dn-b": ["b"], "fieldSelector=metadata.name!%3Da":
                 ["b", "c"], "fieldSelector=status.phase%3DPending": []}.items():
             with self.subTest(selector):

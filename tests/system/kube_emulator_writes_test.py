@@ -1,6 +1,6 @@
 # labels: peers
-"""The tests' Kubernetes API server against what Kubernetes documents: patches, server-side apply and
-who owns what, custom types by their schema, and admission webhooks."""
+"""The tests' Kubernetes API server against what Kubernetes documents: patches, server-side apply
+and who owns what, custom types by their schema, and admission webhooks."""
 
 import base64
 import json

@@ -37,8 +37,8 @@ class _Failed(Exception):
 
 
 class Admission:
-    """`services` says where a service is reached: {(namespace, name): (address, port)}. `reviews` is
-    the journal of calls."""
+    """`services` says where a service is reached: {(namespace, name): (address, port)}. `reviews`
+    is the journal of calls."""
 
     def __init__(self, store, catalogue):
         self.store, self.catalogue = store, catalogue
@@ -187,8 +187,8 @@ class Admission:
     @staticmethod
     def _unless_ignored(hook, why):
         if hook.get("failurePolicy", "Fail") != "Ignore":
-            raise ApiError(500, f'Internal error occurred: failed calling webhook "{hook["name"]}": '
-                           f"{why}")
+            raise ApiError(500, "Internal error occurred: failed calling webhook "
+                           f'"{hook["name"]}": {why}')
 
     def _target(self, config):
         """(address, port, name in the certificate, path)"""

@@ -3,8 +3,8 @@ found by its path, its kind or its short name."""
 
 
 class Resource:
-    """One served version of a type. `storage` names what it is stored as: versions of one type share
-    it. `schema` is a custom type's, `printer` its columns."""
+    """One served version of a type. `storage` names what it is stored as: versions of one type
+    share it. `schema` is a custom type's, `printer` its columns."""
 
     def __init__(self, group, version, plural, kind, namespaced=True, short=(), subresources=(),
                  categories=(), storage=None, singular=None, list_kind=None, schema=None,

@@ -1,6 +1,6 @@
 """As much of the Common Expression Language as rules of CustomResourceDefinitions and match
-conditions of webhooks use here. What it does not know raises Unsupported, so that nobody takes a rule
-for one that was evaluated."""
+conditions of webhooks use here. What it does not know raises Unsupported, so that nobody takes a
+rule for one that was evaluated."""
 
 import re
 

@@ -146,8 +146,8 @@ class Clients:
         namespace."""
         if rules is not None:
             role = f"tests:{name}"
-            self.lifecycle.make({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-                                 "metadata": {"name": role}, "rules": rules})
+            self.lifecycle.make({"apiVersion": "rbac.authorization.k8s.io/v1",
+                                 "kind": "ClusterRole", "metadata": {"name": role}, "rules": rules})
         if role:
             kind = "RoleBinding" if namespace else "ClusterRoleBinding"
             metadata = {"name": f"tests:{name}", **({"namespace": namespace} if namespace else {})}

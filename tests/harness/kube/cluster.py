@@ -171,7 +171,8 @@ class Cluster(Clients, Population):
             response.headers += error.headers
         except Exception as error:  # a defect of ours: let the test see it
             traceback.print_exc()
-            response = answer(500, dump(ApiError(500, f"the tests' API server: {error!r}").status()))
+            said = ApiError(500, f"the tests' API server: {error!r}")
+            response = answer(500, dump(said.status()))
         if fault and fault.kind in faults.AFTER:
             response = faults.spoil(response, fault.kind)
         call.status = response.status
@@ -223,8 +224,8 @@ class Cluster(Clients, Population):
                  else "at the cluster scope")
         qualified = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
         name = f' "{asked.name}"' if asked.name else ""
-        raise ApiError(403, f'{qualified}{name} is forbidden: User "{user.name}" cannot {asked.verb} '
-                       f'resource "{what}" in API group "{asked.group}" {where}',
+        raise ApiError(403, f'{qualified}{name} is forbidden: User "{user.name}" cannot '
+                       f'{asked.verb} resource "{what}" in API group "{asked.group}" {where}',
                        details={key: value for key, value in (
                            ("name", asked.name), ("group", asked.group), ("kind", asked.resource))
                            if value})

@@ -117,8 +117,8 @@ def faults(resource, document, live):
     elif plural == "configmaps":
         for key, value in (document.get("data") or {}).items():
             if not re.fullmatch(r"[-._a-zA-Z0-9]+", key):
-                yield _bad(f'"{key}"', "a valid config key must consist of alphanumeric characters, "
-                           "'-', '_' or '.'", f"data[{key}]")
+                yield _bad(f'"{key}"', "a valid config key must consist of alphanumeric "
+                           "characters, '-', '_' or '.'", f"data[{key}]")
     elif plural in ("clusterrolebindings", "rolebindings"):
         if live and live["roleRef"] != document.get("roleRef"):
             yield _bad(str(document.get("roleRef")), "cannot change roleRef", "roleRef")

@@ -45,7 +45,7 @@ def _open_api(resources):
         base = f"/apis/{each.group}" if each.group else "/api"
         space = "/namespaces/{namespace}" if each.namespaced else ""
         what = {"group": each.group, "version": each.version, "kind": each.kind}
-        parameters = [{"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
+        parameters = [{"name": name, "in": "query", "schema": {"type": "string"}}
                       for name in ("dryRun", "fieldManager", "fieldValidation")]
         paths[f"{base}/{each.version}{space}/{each.plural}/{{name}}"] = {"patch": {
             "parameters": parameters, "x-kubernetes-action": "patch",

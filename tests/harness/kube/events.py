@@ -1,4 +1,5 @@
-"""Events have two faces, v1 and events.k8s.io/v1, over one store: kept as the first, shown as asked."""
+"""Events have two faces, v1 and events.k8s.io/v1, over one store: kept as the first, shown as
+asked."""
 
 _PAIRS = (("involvedObject", "regarding"), ("message", "note"),
           ("reportingComponent", "reportingController"), ("source", "deprecatedSource"),

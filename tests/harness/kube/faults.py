@@ -22,8 +22,8 @@ HTML = b"<html><head><title>502</title></head><body><h1>Bad Gateway</h1></body><
 
 
 class Fault:
-    """`retry_after` is what 429 and 503 say, in seconds; `after` how many events a watch may deliver
-    before its fault."""
+    """`retry_after` is what 429 and 503 say, in seconds; `after` how many events a watch may
+    deliver before its fault."""
 
     def __init__(self, kind, retry_after=1, after=0):
         assert kind in KINDS, kind

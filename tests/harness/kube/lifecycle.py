@@ -38,8 +38,8 @@ class Lifecycle:
             if found is None:
                 raise not_found(self.catalogue.get("namespaces"), space)
             if found["metadata"].get("deletionTimestamp"):
-                raise ApiError(403, f'{resource.qualified} "{metadata.get("name", "")}" is forbidden: '
-                               f"unable to create new content in namespace {space} because it is "
+                raise ApiError(403, f'{resource.qualified} "{metadata.get("name", "")}" is '
+                               f"forbidden: unable to create new content in namespace {space} because it is "
                                "being terminated", causes=[(
                                    "NamespaceTerminating", f"namespace {space} is being terminated",
                                    "metadata.namespace")])
@@ -97,8 +97,8 @@ class Lifecycle:
         spec, name = document.get("spec") or {}, document["metadata"].get("name")
         names, causes = spec.get("names") or {}, []
         if name != f"{names.get('plural')}.{spec.get('group')}":
-            causes.append(("FieldValueInvalid", f'Invalid value: "{name}": must be spec.names.plural+'
-                           '"."+spec.group', "metadata.name"))
+            causes.append(("FieldValueInvalid", f'Invalid value: "{name}": must be '
+                           'spec.names.plural+"."+spec.group', "metadata.name"))
         versions = spec.get("versions") or []
         if sum(1 for each in versions if each.get("storage")) != 1:
             causes.append(("FieldValueInvalid", "Invalid value: must have exactly one version "

@@ -1,6 +1,6 @@
-"""Who owns which field (metadata.managedFields), and server-side apply with its conflicts. A field is
-a path of elements as FieldsV1 writes them: `f:name`, `k:{"name":"x"}` of a list's item, `v:…` of a
-set's."""
+"""Who owns which field (metadata.managedFields), and server-side apply with its conflicts. A field
+is a path of elements as FieldsV1 writes them: `f:name`, `k:{"name":"x"}` of a list's item, `v:…` of
+a set's."""
 
 import copy
 import json

@@ -6,7 +6,8 @@ from .errors import ApiError
 
 
 def _rejected(message):
-    return ApiError(422, f"the server rejected our request due to an error in our request: {message}")
+    return ApiError(422, "the server rejected our request due to an error in our request: "
+                    + message)
 
 
 def _steps(pointer):
@@ -161,7 +162,7 @@ def _list(live, patch, shape):
 
 
 def _ordered(values, order, key):
-    """As the patch orders them; what it does not know stays in front of what it stood in front of."""
+    """As the patch orders them; what it does not know comes behind."""
     def identity(value):
         return value.get(key) if isinstance(value, dict) and key else value
     ranks = {identity(each): at for at, each in enumerate(order)}

@@ -16,8 +16,8 @@ _CONTINUE_GONE = (
     "The provided continue parameter is too old to display a consistent list result. You can start "
     "a new list without the continue parameter, or use the continue token in this response to "
     "retrieve the remainder of the results. Continuing with the provided token results in an "
-    "inconsistent list - objects that were created, modified, or deleted between the time the first "
-    "chunk was returned and now may show up in the list.")
+    "inconsistent list - objects that were created, modified, or deleted between the time the "
+    "first chunk was returned and now may show up in the list.")
 
 
 def dump(document):
@@ -143,11 +143,12 @@ class Reader:
         if match not in (None, "", "Exact", "NotOlderThan"):
             raise ApiError(422, "resourceVersionMatch: Unsupported value")
         if match and (version is None or token):
-            raise ApiError(422, "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden "
-                           "unless resourceVersion is provided")
+            raise ApiError(422, "resourceVersionMatch: Forbidden: resourceVersionMatch is "
+                           "forbidden unless resourceVersion is provided")
         if token:
             if version:
-                raise ApiError(400, "specifying resource version is not allowed when using continue")
+                raise ApiError(400, "specifying resource version is not allowed when using "
+                               "continue")
             revision, key = _of_token(token)
             return None if revision == -1 else revision, key, revision
         if match == "Exact" and version == 0:
@@ -209,8 +210,8 @@ class Reader:
         version, seconds = call.number("resourceVersion"), call.number("timeoutSeconds")
         wanted = call.parameters.get("sendInitialEvents")
         if wanted is not None and call.parameters.get("resourceVersionMatch") != "NotOlderThan":
-            raise ApiError(422, "resourceVersionMatch: Forbidden: sendInitialEvents requires setting "
-                           "resourceVersionMatch to NotOlderThan")
+            raise ApiError(422, "resourceVersionMatch: Forbidden: sendInitialEvents requires "
+                           "setting resourceVersionMatch to NotOlderThan")
         initial = None
         with self.store.lock:
             if call.flag("sendInitialEvents") if wanted is not None else not version:

@@ -1,5 +1,5 @@
-"""Structural schemas of CustomResourceDefinitions: what a schema prunes, what it puts in, and what it
-says against a value. Messages are the API server's."""
+"""Structural schemas of CustomResourceDefinitions: what a schema prunes, what it puts in, and what
+it says against a value. Messages are the API server's."""
 
 import json
 import re
@@ -110,12 +110,13 @@ def validate(value, schema, path="", top=True):
                    f'integer,string: "{kind_of(value)}"', where)
             return
     elif kind and not _is_type(value, kind):
-        yield (INVALID, f'Invalid value: "{kind_of(value)}": {where} in body must be of type {kind}: '
-               f'"{kind_of(value)}"', where)
+        yield (INVALID, f'Invalid value: "{kind_of(value)}": {where} in body must be of type '
+               f'{kind}: "{kind_of(value)}"', where)
         return
     if "enum" in schema and value not in schema["enum"]:
         values = ", ".join(json.dumps(each) for each in schema["enum"])
-        yield (UNSUPPORTED, f"Unsupported value: {_shown(value)}: supported values: {values}", where)
+        yield (UNSUPPORTED, f"Unsupported value: {_shown(value)}: supported values: {values}",
+               where)
     if isinstance(value, str):
         yield from _string(value, schema, where)
     elif isinstance(value, dict):

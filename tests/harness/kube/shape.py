@@ -2,7 +2,8 @@
 changed as a whole only. Of custom types their schema says it; of Kubernetes' own, this file."""
 
 _BY_NAME = ("containers", "initContainers", "ephemeralContainers", "env", "volumes",
-            "imagePullSecrets", "secrets", "webhooks", "matchConditions", "resourceClaims", "claims")
+            "imagePullSecrets", "secrets", "webhooks", "matchConditions", "resourceClaims",
+            "claims")
 _KEYS = {**{name: ("name",) for name in _BY_NAME},
          "volumeMounts": ("mountPath",), "volumeDevices": ("devicePath",), "hostAliases": ("ip",),
          "podIPs": ("ip",), "conditions": ("type",), "ownerReferences": ("uid",),

@@ -38,8 +38,8 @@ Change = collections.namedtuple("Change", "revision kind storage key entry befor
 
 
 class Store:
-    """Keyed by storage, then by (namespace, name). Each change has a revision of its own, so that the
-    history is indexed by it. Whoever writes holds `lock` from reading to writing."""
+    """Keyed by storage, then by (namespace, name). Each change has a revision of its own, so that
+    the history is indexed by it. Whoever writes holds `lock` from reading to writing."""
 
     def __init__(self, revision=1000, keeps=300_000):
         self.lock = threading.RLock()
@@ -131,7 +131,8 @@ class Store:
                 end = bisect.bisect_left(keys, (namespace + "\0", ""))
             else:
                 end = len(keys)
-            return [objects[key] for key in keys[start:end]], at if at is not None else self.revision
+            entries = [objects[key] for key in keys[start:end]]
+            return entries, self.revision if at is None else at
 
     def _reverted(self, storage, at):
         """What the objects that changed since `at` were then (None: not there)."""

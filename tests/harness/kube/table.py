@@ -36,7 +36,8 @@ def age(stamp, now):
     return f"{seconds // 86400}d"
 
 
-_STEP = re.compile(r"\.([\w-]+|\['[^']*'\])|\[(\d+)\]|\[\?\(@\.(\w+)\s*==\s*[\"']([^\"']*)[\"']\)\]")
+_STEP = re.compile(r"\.([\w-]+)|\[(\d+)\]"
+                   r"|\[\?\(@\.(\w+)\s*==\s*[\"']([^\"']*)[\"']\)\]")
 
 
 def path_value(document, path):

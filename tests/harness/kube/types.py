@@ -1,5 +1,5 @@
-"""What an object of a type has to be: its fields by Kubernetes' own description (types.json) or by a
-custom type's schema; unknown ones are told or refused (fieldValidation), defaults are put in."""
+"""What an object of a type has to be: its fields by Kubernetes' own description (types.json) or by
+a custom type's schema; unknown ones are told or refused (fieldValidation), defaults are put in."""
 
 import json
 import pathlib
@@ -19,8 +19,9 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _QUALIFIED = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}"
                         r"[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_DNS_LABEL = ("Invalid value: %s: a lowercase RFC 1123 label must consist of lower case alphanumeric "
-              "characters or '-', and must start and end with an alphanumeric character")
+_DNS_LABEL = ("Invalid value: %s: a lowercase RFC 1123 label must consist of lower case "
+              "alphanumeric characters or '-', and must start and end with an alphanumeric "
+              "character")
 _DNS_NAME = ("Invalid value: %s: a lowercase RFC 1123 subdomain must consist of lower case "
              "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric "
              "character")
@@ -99,8 +100,8 @@ class Types:
                 where, value, wanted = wrong[0]
                 raise ApiError(400, f"{resource.kind} in version \"{resource.version}\" cannot be "
                                f"handled as a {resource.kind}: json: cannot unmarshal "
-                               f"{schema.kind_of(value)} into Go struct field {resource.kind}.{where} "
-                               f"of type {wanted}")
+                               f"{schema.kind_of(value)} into Go struct field "
+                               f"{resource.kind}.{where} of type {wanted}")
             if defaults_too:
                 defaults.fill(resource, document, live)
         if resource.deprecation and live is None:
@@ -112,8 +113,9 @@ class Types:
         wanted = call.parameters.get("fieldValidation") or "Warn"
         said = [f'unknown field "{path}"' for path in unknown]
         if said and wanted == "Strict":
-            raise ApiError(400, f"{resource.kind} in version \"{resource.version}\" cannot be handled "
-                           f"as a {resource.kind}: strict decoding error: {', '.join(said)}")
+            raise ApiError(400, f"{resource.kind} in version \"{resource.version}\" cannot be "
+                           f"handled as a {resource.kind}: strict decoding error: "
+                           + ", ".join(said))
         return said if wanted == "Warn" else []
 
     def validate(self, resource, document, live):

@@ -1,5 +1,5 @@
-"""An admission webhook of the tests' own: a server with a certificate of the cluster's authority, its
-registration, and answers that a test chooses."""
+"""An admission webhook of the tests' own: a server with a certificate of the cluster's authority,
+its registration, and answers that a test chooses."""
 
 import base64
 import json
@@ -9,8 +9,8 @@ from ..wire import HttpServer, Response
 
 
 class Webhook:
-    """`answer` is a function of an AdmissionReview (with the `path` that it was sent to), which gives
-    a document, octets, or a status code; `requests` is what it was asked."""
+    """`answer` is a function of an AdmissionReview (with the `path` that it was sent to), which
+    gives a document, octets, or a status code; `requests` is what it was asked."""
 
     def __init__(self, cluster, namespace="ebbgate-system", service="ebbgate-webhook"):
         self.cluster, self.namespace, self.service = cluster, namespace, service
@@ -47,7 +47,8 @@ class Webhook:
                 json.dumps(patch).encode()).decode())
         if warnings:
             response["warnings"] = list(warnings)
-        return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "response": response}
+        return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
+                "response": response}
 
     @staticmethod
     def deny(review, message, code=403):
@@ -65,9 +66,10 @@ class Webhook:
         return self.cluster.create({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": f"{kind}WebhookConfiguration",
             "metadata": {"name": name}, "webhooks": [{
-                "name": "hook.ebbgate.dev", "admissionReviewVersions": ["v1"], "sideEffects": "None",
-                "rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "resources": list(resources),
-                           "operations": list(operations)}],
+                "name": "hook.ebbgate.dev", "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "rules": [{"apiGroups": ["*"], "apiVersions": ["*"],
+                           "resources": list(resources), "operations": list(operations)}],
                 "clientConfig": {"caBundle": base64.b64encode(bundle).decode(), "service": {
                     "namespace": self.namespace, "name": service or self.service, "path": path}},
                 **more}]})

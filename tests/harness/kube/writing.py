@@ -31,7 +31,8 @@ def decode(call):
     """The body as a document: JSON, or YAML where the request says so."""
     body = call.request.body
     if len(body) > 3 << 20:
-        raise ApiError(413, f"Request entity too large: limit is {3 << 20}", "RequestEntityTooLarge")
+        raise ApiError(413, f"Request entity too large: limit is {3 << 20}",
+                       "RequestEntityTooLarge")
     try:
         if "yaml" in call.content_type:
             call.body = yaml.load(body, yaml.CSafeLoader if hasattr(yaml, "CSafeLoader")
@@ -173,11 +174,12 @@ class Writer:
             raise ApiError(415, "the body of the request was in an unknown format - accepted media "
                            f"types include: {', '.join([*allowed, APPLY_PATCH])}")
         if call.flag("force"):
-            raise ApiError(422, "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not "
-                           "be specified for non-apply patch")
+            raise ApiError(422, "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may "
+                           "not be specified for non-apply patch")
         body = decode(call)
         if kind != JSON_PATCH and not isinstance(body, dict):
-            raise ApiError(400, "json: cannot unmarshal into Go value of type map[string]interface {}")
+            raise ApiError(400, "json: cannot unmarshal into Go value of type "
+                           "map[string]interface {}")
 
         def change(live):
             shown = View(resource, "json", 0).document(_entry(live))
@@ -321,9 +323,8 @@ class Writer:
         if entry is None:
             raise not_found(resource, call.name)
         self._preconditions(options.get("preconditions") or {}, entry, resource, call)
-        warnings = self.admission.validate(call, resource, user, "DELETE", None, entry.object,
-                                           self.admission.mutate(
-                                               call, resource, user, "DELETE", None, entry.object)[1])
+        asked = (call, resource, user, "DELETE", None, entry.object)
+        warnings = self.admission.validate(*asked, self.admission.mutate(*asked)[1])
         if call.dry_run():
             return self._deleted(call, resource, entry.object, warnings)
         document = self.remove(resource, key, grace)
