@@ -164,10 +164,12 @@ class Ours(unittest.TestCase):
                   "logs:CreateLogStream", "sns:Publish", "kms:Decrypt", "kms:GenerateDataKey",
                   "autoscaling:CompleteLifecycleAction", "cloudformation:SignalResource",
                   "autoscaling:RecordLifecycleActionHeartbeat"}
-        for mode, expected in (("eip", always | claims), ("existing", always | claims),
-                               ("nat", always)):
+        arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:list-a1B2c3"
+        for mode, secret, expected in (
+                ("eip", "", always | claims), ("existing", "", always | claims), ("nat", "", always),
+                ("nat", arn, always | {"secretsmanager:GetSecretValue"})):
             values = gateway.values({"AddressMode": mode, "AddressPool": "a",
-                                     "ArtifactBucket": "artifacts"})
+                                     "ArtifactBucket": "artifacts", "PolicySecretArn": secret})
             allowed = {action for each in gateway.resolve(role, values)["Statement"]
                        if each["Effect"] == "Allow"
                        for action in ([each["Action"]] if isinstance(each["Action"], str)

@@ -22,6 +22,8 @@ BINARY = os.environ.get("EBBGATE_BINARY", "")
 PROXY = "http://demo-1a2b.elb.eu-west-2.amazonaws.com:3128"
 VARIABLES = sorted(["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
                     "no_proxy"])
+SECRET = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:squid/allowed-domains-a1B2c3"
+PUBLIC_KEY = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="  # of RFC 8410, 10.1
 GATEWAYS = {
     "addresses of its own": {},
     "behind a NAT": {"AddressMode": "nat", "NatAddresses": "203.0.113.1,203.0.113.2"},
@@ -30,6 +32,8 @@ GATEWAYS = {
                                   "PeerVpcCidr": "172.31.0.0/16"},
     "a version of the program": {"ArtifactVersionId": "3HL4kqtJvjVBH40N"},
     "an image with the program": {"ArtifactBucket": "", "ImageId": "ami-0a1b"},
+    "the list that Squid had": {"PolicySecretArn": SECRET},
+    "signed policies": {"PolicyDocument": "signed", "PolicyPublicKey": PUBLIC_KEY},
     "a topic that exists": {"AlertTopicArn": "arn:aws:sns:eu-west-2:123456789012:alerts"},
 }
 NODES = {"managed": {}, "self-managed": {"Management": "self-managed"}}
@@ -104,6 +108,15 @@ class Settings(unittest.TestCase):
         config = self.config(**GATEWAYS["behind a NAT"])
         self.assertNotIn("aws-address-tag", config)
         self.assertEqual(["10.64.0.0/16", "203.0.113.1", "203.0.113.2"], config["inside"])
+
+    def test_policies_come_from_the_parameter_or_a_secret_signed_or_not(self):
+        self.assertNotIn("policy-key", self.config())
+        config = self.config(**GATEWAYS["the list that Squid had"])
+        self.assertEqual(f"secretsmanager://{SECRET}", config["policy-source"])
+        script = user_data("gateway", **GATEWAYS["signed policies"])
+        config = yaml.safe_load(heredoc(script, "/etc/ebbgate/config.yaml"))
+        self.assertEqual(f"-----BEGIN PUBLIC KEY-----\n{PUBLIC_KEY}\n-----END PUBLIC KEY-----\n",
+                         heredoc(script, config["policy-key"]))
 
     def test_dns_servers_and_topic_are_passed_on(self):
         config = self.config(DnsServers="10.64.0.2,10.1.0.2")

@@ -259,6 +259,9 @@ class OurTemplates(StackCase):
         instance = group.instances[0]
         who = aws.iam.session(instance.role, instance.id)
         client(aws, "ssm", who).get_parameter(Name=out["PolicyParameter"])
+        client(aws, "ssm").put_parameter(Name=out["PolicyParameter"] + ".sig", Value="c2ln",
+                                         Type="String")
+        client(aws, "ssm", who).get_parameter(Name=out["PolicyParameter"] + ".sig")
         logs = client(aws, "logs", who)
         where = dict(logGroupName=out["LogGroupName"], logStreamName=instance.id)
         logs.create_log_stream(**where)
