@@ -72,7 +72,7 @@ class Access(KubeCase):
         rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
                  {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
                  {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mine"],
-                  "verbs": ["get"]}]
+                  "verbs": ["get", "list"]}]
         self.cluster.run_pod("p")
         everywhere = Api(self.cluster, self.cluster.user("all", rules=rules))
         inside = Api(self.cluster, self.cluster.user("one", rules=rules, namespace="default"))
@@ -81,6 +81,8 @@ class Access(KubeCase):
                 (PODS + "/p", "GET", 403, 403), (PODS + "/p/status", "PATCH", 200, 200),
                 (PODS + "/p", "PATCH", 403, 403), (MAPS + "/mine", "GET", 404, 404),
                 (MAPS + "/kube-root-ca.crt", "GET", 403, 403),
+                (MAPS, "GET", 403, 403),
+                (MAPS + "?fieldSelector=metadata.name%3Dmine", "GET", 200, 200),
                 ("/api/v1/namespaces/kube-system/pods", "GET", 200, 403),
                 ("/apis/apps/v1/deployments", "GET", 403, 403), ("/apis", "GET", 200, 200)):
             with self.subTest(f"{method} {path}"):

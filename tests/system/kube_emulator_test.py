@@ -187,6 +187,7 @@ class Lists(KubeCase):
         exact = f"?resourceVersion={then}&resourceVersionMatch=Exact"
         self.assertEqual(["a"], self.names(exact))
         self.assertEqual(["a", "b"], self.names("?resourceVersion=0"))
+        self.assertEqual(["a", "b"], self.names("?resourceVersion=0&limit=1"))  # without pages
         self.assertEqual(["a", "b"], self.names(f"?resourceVersion={then}"))
         self.refused(self.api.get("/api/v1/pods?resourceVersion=99999999"), 504, "Timeout",
                      "Too large resource version")

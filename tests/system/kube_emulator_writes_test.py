@@ -289,7 +289,7 @@ class Webhooks(KubeCase):
     def test_a_validating_webhook_refuses(self):
         self.hook("Validating", resources=["configmaps"], operations=["*"])
         self.webhook.answer = lambda review: self.webhook.deny(review, "line 3: no such host", 422)
-        self.refused(self.api.post(MAPS, config_map()), 422, "Forbidden",
+        self.refused(self.api.post(MAPS, config_map()), 422, None,
                      'admission webhook "hook.ebbgate.dev" denied the request: line 3: no such host')
         self.assertIsNone(self.cluster.get("configmaps", "a", "default"))
         self.webhook.answer = self.webhook.allow
@@ -386,7 +386,10 @@ class Webhooks(KubeCase):
         self.webhook.answer = lambda review: self.webhook.deny(
             review, f"not {review['request']['userInfo']['username']}")
         ann = Api(self.cluster, self.cluster.user("ann", role="edit", namespace="default"))
-        self.refused(ann.post(MAPS, config_map()), 403, "Forbidden", "not ann")
+        self.refused(ann.post(MAPS, config_map()), 403, None, "not ann")
+        self.webhook.answer = lambda review: {**self.webhook.allow(review), "response": {
+            "uid": review["request"]["uid"], "allowed": False}}
+        self.refused(ann.post(MAPS, config_map()), 400, None, "without explanation")
 
 
 class PodSecurity(KubeCase):

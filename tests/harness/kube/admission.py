@@ -152,9 +152,10 @@ class Admission:
         if response.get("allowed") is not True:
             status = response.get("status") or {}
             said = status.get("message") or status.get("reason")
-            raise ApiError(status.get("code") or 403, f'admission webhook "{hook["name"]}" denied '
+            code = status.get("code") or 400
+            raise ApiError(code if code >= 400 else 400, f'admission webhook "{hook["name"]}" denied '
                            f"the request{': ' + said if said else ' without explanation'}",
-                           status.get("reason") or "Forbidden", details=status.get("details"))
+                           status.get("reason", ""), details=status.get("details"))
         return response
 
     @staticmethod

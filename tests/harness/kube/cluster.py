@@ -194,7 +194,8 @@ class Cluster(Clients, Population):
             return discovery.serve(call.path, self.catalogue)
         resource = self.catalogue.find(call.group, call.version, call.resource)
         self._authorize(user, rbac.Attributes(
-            call.verb, call.group, call.resource, call.subresource, call.namespace, call.name))
+            call.verb, call.group, call.resource, call.subresource, call.namespace,
+            call.authorized_name))
         resource = resource_of(call, self.catalogue)
         if call.verb not in resource.verbs:
             raise ApiError(405, "the server does not allow this method on the requested resource")

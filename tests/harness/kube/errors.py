@@ -13,7 +13,7 @@ class ApiError(Exception):
                  metadata=None):
         super().__init__(message)
         self.code, self.message, self.headers = code, message, list(headers)
-        self.reason = reason or _REASONS[code]
+        self.reason = _REASONS[code] if reason is None else reason
         self.details, self.metadata = dict(details or {}), metadata or {}
         if causes:
             self.details["causes"] = [
@@ -24,9 +24,8 @@ class ApiError(Exception):
         out = {"kind": "Status", "apiVersion": "v1", "metadata": self.metadata,
                "status": "Failure", "message": self.message, "reason": self.reason,
                "details": self.details, "code": self.code}
-        if not self.details:
-            del out["details"]
-        return out
+        return {key: value for key, value in out.items()
+                if value or key not in ("details", "reason")}
 
 
 def _naming(resource, name):

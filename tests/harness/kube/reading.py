@@ -175,6 +175,8 @@ class Reader:
             raise ApiError(410, _CONTINUE_GONE, "Expired",
                            metadata={"continue": _token(-1, after)}) from None
         limit, metadata = call.number("limit"), {"resourceVersion": str(revision)}
+        if call.parameters.get("resourceVersion") == "0":
+            limit = None  # as the watch cache has it, which knows no pages
         if selects or call.name:
             found = (entry for entry in entries if accept(entry))
             entries = list(itertools.islice(found, limit + 1) if limit else found)

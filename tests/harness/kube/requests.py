@@ -1,6 +1,7 @@
 """What a request asks for, by its path and query, as the API's conventions have it
 (k8s.io/apiserver, RequestInfo), and the journal's line of it."""
 
+import re
 import urllib.parse
 
 from .errors import ApiError, no_such_path
@@ -41,8 +42,12 @@ class Call:
         self.subresource = "/".join(parts)
         if self.resource == "namespaces" and self.group == "" and self.name:
             self.namespace = self.name  # as authorization and admission see it
+        self.authorized_name = self.name
         if self.verb == "get" and self.name is None:
-            self.verb = "watch" if self.flag("watch") else "list"
+            self.verb = "watch" if self.parameters.get("watch") in ("", "1", "true") else "list"
+            found = re.fullmatch(r"metadata\.name==?([^,!=]+)",
+                                 self.parameters.get("fieldSelector", ""))
+            self.authorized_name = found and found[1]  # a rule with resourceNames covers it
         elif self.verb == "delete" and self.name is None:
             self.verb = "deletecollection"
 
