@@ -1,6 +1,7 @@
 """The templates keep to AWS's schema and to our rules, each rule catches a template that breaks it,
 and none of the faults of the templates that these succeed is there."""
 
+import json
 import os
 import pathlib
 import re
@@ -131,6 +132,19 @@ class Ours(unittest.TestCase):
             told = gateway.resolve(gateway.outputs["EgressAddresses"]["Value"], values)
             self.assertEqual(exist, [name for name, _, _ in gateway.of_type("AWS::EC2::EIP")
                                      if f"{name.lower()}-" in told], f"{mode} {size}")
+
+    def test_the_dashboard_is_json_and_asks_for_fields_that_events_have(self):
+        gateway = load("gateway")
+        body = gateway.resources["Dashboard"]["Properties"]["DashboardBody"]
+        widgets = json.loads(gateway.resolve(body, gateway.values()))["widgets"]
+        metrics = {each["properties"]["metrics"][0][1] for each in widgets
+                   if each["type"] == "metric"}
+        self.assertEqual({"DeniedRequests", "HealthyHostCount", "ActiveTunnels",
+                          "PolicyAgeSeconds"}, metrics)
+        query, = [each["properties"]["query"] for each in widgets if each["type"] == "log"]
+        fields = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs/events.md").read_text(), re.M))
+        self.assertLessEqual(set(re.findall(r"(?:ispresent|latest)\((\w+)\)", query)), fields)
+        self.assertIn("policyVersion", query)
 
     def test_what_waits_for_a_drain_waits_longer_whatever_the_drain(self):
         gateway = load("gateway")
