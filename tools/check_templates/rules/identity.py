@@ -87,6 +87,17 @@ def no_wildcard_actions(template):
                 yield line_of(statement), f"{name} may do {action}", "name the actions"
 
 
+def peering_between_two(template):
+    for name, statement in _statements(template):
+        conditions = str(statement.get("Condition", ""))
+        if "ec2:AcceptVpcPeeringConnection" in _list(statement.get("Action", "")) \
+                and "vpc-peering-connection/" in str(statement.get("Resource", "")):
+            for key in ("ec2:AccepterVpc", "ec2:RequesterVpc"):
+                if key not in conditions:
+                    yield line_of(statement), f"{name} may accept a peering whatever its {key} is", \
+                        f"a condition on {key}"
+
+
 def addresses_by_tag(template):
     for name, statement in _statements(template):
         if "ec2:AssociateAddress" in _list(statement.get("Action", "")) and \
