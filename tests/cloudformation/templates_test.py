@@ -191,6 +191,26 @@ class Ours(unittest.TestCase):
             self.assertEqual(expected, allowed, mode)
 
 
+class Documents(unittest.TestCase):
+    """What the documents say of the templates is there."""
+
+    def test_parameters_that_are_named_exist(self):
+        known = {name for file in FILES for name in load(file.stem).parameters}
+        for page in ("aws", "fleet", "migrating-from-squid", "packaging"):
+            text = (ROOT / f"docs/{page}.md").read_text()
+            named = set(re.findall(r"`((?:Address|Alert|Artifact|Image|Policy|Readable|Bastion)"
+                                   r"[A-Z]\w+)\b", text)) - {"PolicyAgeSeconds"}
+            self.assertLessEqual(named, known, page)
+
+    def test_endpoints_that_a_gateway_without_a_way_needs_can_be_made(self):
+        line, = [each for each in (ROOT / "docs/fleet.md").read_text().splitlines()
+                 if "the endpoints `ec2`" in each]
+        named = re.findall(r"`([a-z0-9]+)`", line[line.index("endpoints"):line.index("which stack")])
+        self.assertGreaterEqual(len(named), 5)
+        for each in named:
+            self.assertIn(f"Endpoint{each.capitalize()}", load("vpc").parameters)
+
+
 class Rules(unittest.TestCase):
     def test_each_has_a_template_that_it_catches(self):
         known = {rules.name_of(rule) for rule in rules.ALL} | {"schema"}
