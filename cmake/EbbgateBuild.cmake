@@ -35,12 +35,16 @@ if(EBBGATE_STATIC)
   add_link_options(-Wl,--dependency-file=link.d)
 endif()
 
-# ebbgate_library(<folder> [DEPS <folder>...] [LIBS <external>...])
+# What is worth a run under TSan: the program, and the unit tests of folders whose objects threads
+# share. Their tests have the label `concurrent`.
+add_custom_target(concurrent_tests)
+
+# ebbgate_library(<folder> [DEPS <folder>...] [LIBS <external>...] [CONCURRENT])
 # Makes the static library of src/<folder> from its *.cc, and, where there are any, the program
 # <folder>_test of its *_test.cc (each test case a test of ctest) and <folder>_bench of its
 # *_bench.cc. LIBS are private to the folder: no third-party type crosses its headers.
 function(ebbgate_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "CONCURRENT" "" "DEPS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc detail/*.cc)
   file(GLOB headers CONFIGURE_DEPENDS *.h)
   file(GLOB tests CONFIGURE_DEPENDS *_test.cc)
@@ -57,10 +61,15 @@ function(ebbgate_library name)
   elseif(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_LIBS} GTest::gmock GTest::gtest_main)
+    set(properties TIMEOUT 120)
+    if(ARG_CONCURRENT)
+      list(APPEND properties LABELS concurrent)
+      add_dependencies(concurrent_tests ${name}_test)
+    endif()
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
-                         PROPERTIES TIMEOUT 120)
+                         PROPERTIES ${properties})
   endif()
-  if(benches AND BUILD_TESTING)
+  if(benches AND BUILD_TESTING AND NOT EBBGATE_SANITIZE)
     add_executable(${name}_bench ${benches})
     target_link_libraries(${name}_bench PRIVATE ${name} ${ARG_LIBS} benchmark::benchmark_main)
   endif()

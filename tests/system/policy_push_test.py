@@ -1,6 +1,8 @@
+# labels: aws
 """`ebbgate policy push`: what it writes is what gateways read; what they would refuse is never
 written; nothing is written before the difference is shown."""
 
+import base64
 import json
 import os
 import pathlib
@@ -30,9 +32,9 @@ class PolicyPush(Case):
         self.folder = self.scratch()
         self.aws = self.enter(Emulator())
 
-    def push(self, text, *flags, url=SSM, code=0, credentials=None):
+    def push(self, text, *flags, url=SSM, code=0, credentials=None, file="policy.yaml"):
         """What it printed, to standard output and error."""
-        path = self.folder / "policy.yaml"
+        path = self.folder / file
         path.write_text(text)
         done = subprocess.run(
             [BINARY, "policy", "push", url, path, *flags], text=True, capture_output=True,
@@ -67,6 +69,22 @@ class PolicyPush(Case):
         self.assertRegex(err, r"policy\.yaml:4:\d+: error: ")
         self.assertEqual([], self.aws.requests)
 
+    def test_it_is_judged_by_the_name_that_gateways_know_it_by(self):
+        lines = "# ours\na.test\n.b.test\n"
+        self.push(lines, file="allow.txt")
+        self.assertEqual(lines, self.aws.ssm.value(NAME))
+        self.aws.s3.put("policies", "other", b"")
+        self.push(lines, file="allow.list", url="s3://policies/allow.list")
+        self.push(lines, file="allow", url="s3://policies/allow")
+        written = self.writes()
+        _, err = self.push(document("a.test"), url="s3://policies/allow.list", code=3)
+        self.assertRegex(err, r"policy\.yaml:\d+:\d+: error: ")
+        self.assertIn("take what s3://policies/allow.list holds for a plain list", err)
+        _, err = self.push(lines, file="allow.list", url="s3://policies/p.yaml", code=3)
+        self.assertIn("take what s3://policies/p.yaml holds for a document", err)
+        self.push(" \n", file="allow", code=3)
+        self.assertEqual(written, self.writes())
+
     def test_an_older_one_needs_to_be_meant(self):
         self.push(document("a.test", version=5))
         _, err = self.push(document("b.test", version=4), code=1)
@@ -98,6 +116,51 @@ class PolicyPush(Case):
         wait_until(lambda: status("a.test") == 200)
         self.push(document(*names), "--via", "s3://policies/long.yaml")
         wait_until(lambda: status("a.test") == 403)
+
+    def signature_of(self, text, key):
+        content = self.folder / "content"
+        content.write_text(text)
+        return subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", key, "-in", content],
+                              check=True, capture_output=True).stdout
+
+    def test_a_signature_goes_with_it_to_where_gateways_look(self):
+        key, public, signature = (self.folder / n for n in ("key.pem", "public.pem", "p.sig"))
+        for words in (["genpkey", "-algorithm", "ed25519", "-out", key],
+                      ["pkey", "-in", key, "-pubout", "-out", public]):
+            subprocess.run(["openssl", *words], check=True, capture_output=True)
+        self.aws.s3.put("policies", "other", b"")
+        dns = self.enter(DnsServer({".test": Answer("127.0.0.1")}))
+        origin = self.enter(HttpOrigin(lambda seen: b"hello"))
+        for number, (url, via) in enumerate(((SSM, ()), ("s3://policies/p.yaml", ()), (
+                "ssm:///ebbgate/pointer", ("--via", "s3://policies/long.yaml")))):
+            with self.subTest(url=url):
+                text = document("a.test", f"host-{number}.test")
+                raw = self.signature_of(text, key)
+                signature.write_bytes(raw if number % 2 else base64.encodebytes(raw))
+                self.push(text, "--signature", signature, *via, url=url)
+                gateway = self.enter(Gateway(
+                    "--policy-source", url, "--policy-key", public, "--policy-interval", "50ms",
+                    "--policy-cache", self.folder / f"cache-{number}", dns=dns,
+                    environment=self.aws.environment()))
+
+                def status(gateway=gateway):
+                    with gateway.client() as client:
+                        return client.get(f"http://a.test:{origin.port}/").status
+
+                wait_until(lambda: status() == 200)
+
+        # One that comes later than the policy it is of, and one that is none.
+        self.push(document("b.test"))
+        signature.write_bytes(self.signature_of(document("b.test"), key))
+        out, _ = self.push(document("b.test"), "--signature", signature)
+        self.assertIn(f"{SSM} is version 3 now", out)
+        self.assertEqual(base64.b64encode(signature.read_bytes()).decode(),
+                         self.aws.ssm.value(NAME + ".sig"))
+        signature.write_text("nothing")
+        written = self.writes()
+        _, err = self.push(document("c.test"), "--signature", signature, code=3)
+        self.assertIn("holds no signature", err)
+        self.assertEqual(written, self.writes())
 
     def test_an_object_by_itself(self):
         self.aws.s3.put("policies", "list.yaml", document("a.test"))
