@@ -1,4 +1,4 @@
-# labels: concurrent
+# labels: kube
 """`ebbgate kube manifests` and `node-setup`, and the files of deploy/kubernetes: they have the shape
 of Kubernetes' types, and mean that nothing but the gateways leaves the cluster. Each check is shown
 a broken sample, too, which it has to find. Whether a real cluster takes them is asked where KUBECONFIG
