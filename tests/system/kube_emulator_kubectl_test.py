@@ -1,58 +1,16 @@
 # labels: peers
-"""The tests' Kubernetes API server, judged by kubectl as its client, with our own manifests: what
-kubectl can apply, watch, patch and delete there."""
+"""The tests' Kubernetes API server, judged by kubectl as its client: what it can apply, watch,
+patch and delete there."""
 
 import json
-import os
 import pathlib
-import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from harness.kube.case import KubeCase, config_map, pod  # noqa: E402
+from harness.kube.case import config_map, pod  # noqa: E402
+from harness.kube.kubectl import KUBECTL, KubectlCase, version  # noqa: E402
 from harness.process import Process  # noqa: E402
 from harness.testing import main  # noqa: E402
-
-MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
-KUBECTL = shutil.which("kubectl")
-
-
-def version():
-    """The minor version of kubectl."""
-    said = subprocess.run([KUBECTL, "version", "--client", "-o", "json"], capture_output=True,
-                          check=True, timeout=60)
-    return int(json.loads(said.stdout)["clientVersion"]["minor"].rstrip("+"))
-
-
-def operator_type(kind, plural):
-    """A type of the Prometheus operator, of which only the name matters."""
-    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": f"{plural}.monitoring.coreos.com"}, "spec": {
-                "group": "monitoring.coreos.com", "scope": "Namespaced",
-                "names": {"kind": kind, "plural": plural}, "versions": [{
-                    "name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
-                        "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
-
-
-class KubectlCase(KubeCase):
-    def setUp(self):
-        if not KUBECTL:
-            self.skipTest("kubectl is not installed (kubernetes-client)")
-        super().setUp()
-        self.environment = {**os.environ, "HOME": str(self.scratch()),
-                            "KUBECONFIG": str(self.cluster.kubeconfig(self.scratch()))}
-
-    def kubectl(self, *arguments, given=None, code=0):
-        """Its output; the test fails where it ends with another code."""
-        done = subprocess.run([KUBECTL, *map(str, arguments)], env=self.environment, timeout=60,
-                              input=given, text=True, capture_output=True)
-        self.assertEqual(code, done.returncode, f"{arguments}\n{done.stdout}\n{done.stderr}")
-        self.said = done.stderr
-        return done.stdout
-
-    def apply(self, document, *more):
-        return self.kubectl("apply", *more, "-f", "-", given=json.dumps(document))
 
 
 class Commands(KubectlCase):
@@ -143,68 +101,6 @@ class Commands(KubectlCase):
         plugin.fail("the session has expired")
         self.kubectl("get", "--raw", "/api/v1/pods", code=1)
         self.assertIn("the session has expired", self.said)
-
-
-class Manifests(KubectlCase):
-    def setUp(self):
-        super().setUp()
-        if version() < 21:
-            self.skipTest(f"kubectl 1.{version()} is too old for kustomize's `patches`")
-        for kind, plural in (("ServiceMonitor", "servicemonitors"),
-                             ("PrometheusRule", "prometheusrules")):
-            self.cluster.create(operator_type(kind, plural))
-
-    def test_every_overlay_is_taken_whole_and_applying_it_again_changes_nothing(self):
-        # Of a budget's selector kubectl sends a replacing patch whatever it is; nothing changes.
-        told = (" unchanged", "poddisruptionbudget.policy/ebbgate configured")
-        for name in ("base", "overlays/in-cluster", "overlays/eks-ec2-fleet",
-                     "overlays/monitoring", "app-namespace"):
-            with self.subTest(name):
-                first = self.kubectl("apply", "-k", MANIFESTS / name).splitlines()
-                self.assertEqual("", self.said)
-                revision = self.cluster.store.revision
-                again = self.kubectl("apply", "-k", MANIFESTS / name).splitlines()
-                self.assertEqual(len(first), len(again))
-                self.assertEqual([], [line for line in again if not line.endswith(told)])
-                self.assertEqual(revision, self.cluster.store.revision)
-        for call in self.cluster.requests:  # every word of them is known
-            self.assertIn(call.status, (200, 201, 404), call)
-
-    def test_server_side_too(self):
-        name = MANIFESTS / "overlays" / "monitoring"
-        self.kubectl("apply", "--server-side", "-k", name)
-        revision = self.cluster.store.revision
-        self.kubectl("apply", "--server-side", "-k", name)
-        self.assertEqual(revision, self.cluster.store.revision)
-        self.kubectl("diff", "--server-side", "-k", name)
-
-    def test_the_gateways_pods_are_let_in_by_pod_security(self):
-        self.kubectl("apply", "-k", MANIFESTS / "overlays" / "in-cluster")
-        template = self.cluster.get("deployments", "ebbgate", "ebbgate-system")["spec"]["template"]
-        made = self.cluster.create({
-            "apiVersion": "v1", "kind": "Pod", "spec": template["spec"], "metadata": {
-                **template["metadata"], "namespace": "ebbgate-system", "name": "gateway"}})
-        self.assertEqual("ebbgate", made["spec"]["serviceAccountName"])
-
-    def test_policies_of_the_types(self):
-        self.kubectl("apply", "-k", MANIFESTS / "base")
-        good = {"apiVersion": "ebbgate.dev/v1alpha1", "kind": "EgressPolicy",
-                "metadata": {"name": "team"}, "spec": {"allow": [
-                    {"hosts": ["api.example.com"], "ports": [443]}]}}
-        self.apply(good)
-        self.assertIn("team", self.kubectl("get", "egp"))
-        cases = [
-            ({}, "spec"),
-            ({"allow": [{"ports": [443]}]}, "there has to be hosts or bundle"),
-            ({"deny": [{"bundle": "x", "unknown": 1}]}, 'unknown field "spec.deny[0].unknown"'),
-            ({"allow": [{"hosts": "a"}]}, "must be of type array"),
-        ]
-        for spec, message in cases:
-            with self.subTest(str(spec)):
-                self.kubectl("apply", "--server-side", "-f", "-", code=1, given=json.dumps(
-                    {**good, "metadata": {"name": "bad"}, "spec": spec}))
-                self.assertIn(message, self.said)
-        self.assertEqual(set(), self.cluster.types.skipped)  # every rule was evaluated
 
 
 if __name__ == "__main__":
