@@ -12,6 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from harness.aws import Emulator  # noqa: E402
 from harness.kube.cluster import Cluster  # noqa: E402
 from harness.kube.errors import expired  # noqa: E402
 from harness.testing import Case, main  # noqa: E402
@@ -144,6 +145,24 @@ class Access(ClientCase):
         self.cluster.renew(folder)
         said = probe.ask("get", plural="secrets", namespace="default", name="x")["failure"]
         self.assertEqual(403, said["status"])
+
+    def test_a_role_of_aws_is_enough_for_eks(self):
+        aws = self.enter(Emulator())
+        role = aws.iam.role("gateway")
+        self.cluster.trust_eks(aws, "prod", {role.arn: (None, ["system:masters"])})
+        aws.eks.api_endpoint = self.cluster.url
+        aws.eks.certificate = self.cluster.pki.ca.read_text()
+        aws.eks.add("prod")
+        aws.eks.add("strange")
+        probe = self.probe({**aws.environment(aws.iam.session(role)), "EBBGATE_PROBE_EKS": "prod"})
+        self.assertTrue(probe.value("get", plural="namespaces", name="default"))
+        # Another cluster's token is none.
+        probe = self.probe({**aws.environment(aws.iam.session(role)),
+                            "EBBGATE_PROBE_EKS": "strange"})
+        said = probe.ask("get", plural="namespaces", name="default")
+        self.assertEqual(401, said["failure"]["status"])
+        self.assertIn("none is not there", self.refuses(
+            {**aws.environment(aws.iam.session(role)), "EBBGATE_PROBE_EKS": "none"}))
 
     def test_who_answers_is_verified(self):
         other = self.enter(Cluster())

@@ -1,6 +1,7 @@
 // The Kubernetes client without the gateway around it, for the tests: each line of standard input
-// is a JSON object with `do`, each line of standard output what came of it. The cluster is the one
-// of KUBECONFIG, or else the one whose pod this process is told to be; watches go on meanwhile.
+// is a JSON object with `do`, each line of standard output what came of it. The cluster is that of
+// EBBGATE_PROBE_EKS, by AWS; or of KUBECONFIG; or the one whose pod this process is told to be.
+// Watches go on meanwhile.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -14,8 +15,12 @@
 #include <string>
 #include <thread>
 
+#include "aws/client.h"
+#include "aws/context.h"
+#include "aws/credentials.h"
 #include "config/kubeconfig.h"
 #include "dns/resolver.h"
+#include "https/client.h"
 #include "identity/pod_index.h"
 #include "kube/access.h"
 #include "kube/client.h"
@@ -24,6 +29,7 @@
 #include "kube/watch.h"
 #include "net/background.h"
 #include "net/loop.h"
+#include "source/eks_access.h"
 #include "tls/client_context.h"
 
 namespace {
@@ -165,6 +171,20 @@ net::Task<void> answer_line(Probe& probe, std::string line) {
   std::cout << out.dump(-1, ' ', true, json::error_handler_t::replace) << std::endl;
 }
 
+// A client of AWS, for as long as the process runs.
+struct Aws {
+  Aws(net::Loop& loop, dns::Resolver& resolver, const tls::ClientContext& tls, const Clock& clock)
+      : https(loop, resolver, tls), context(aws::system_context(loop, https, clock)) {}
+
+  https::Client https;
+  aws::Context context;
+  std::unique_ptr<aws::CredentialsProvider> credentials =
+      aws::default_credentials(context, {.region = region()});
+  aws::Client client{context, *credentials, {.region = region()}};
+
+  static std::string region() { return environment("AWS_REGION").value_or(""); }
+};
+
 Result<kube::Access> find_access(net::Loop& loop, const Clock& clock) {
   const auto file = environment("KUBECONFIG");
   if (!file) {
@@ -181,43 +201,74 @@ Result<kube::Access> find_access(net::Loop& loop, const Clock& clock) {
   return kube::access_of(loaded.config, loop, clock);
 }
 
-int give_up(const std::string& why) {
-  std::cout << json{{"failure", why}}.dump() << std::endl;
-  return 1;
+// All of it, in the order in which it is made.
+struct Session {
+  Session(net::Loop& its_loop, dns::Resolver& its_resolver, const tls::ClientContext& tls)
+      : loop(its_loop), resolver(its_resolver), aws(its_loop, its_resolver, tls, clock) {}
+
+  SystemClock clock;
+  net::Loop& loop;
+  dns::Resolver& resolver;
+  Aws aws;
+  std::mt19937_64 random{std::random_device{}()};
+  std::optional<kube::Access> access;
+  std::optional<kube::ClusterTransport> transport;
+  std::optional<kube::Client> client;
+  std::optional<Probe> probe;
+  std::deque<net::Background> calls;
+  std::thread lines;
+
+  void answer(std::string line) {
+    calls.emplace_back().start(answer_line(*probe, std::move(line)),
+                               [](const std::exception_ptr& why) { std::rethrow_exception(why); });
+  }
+};
+
+net::Task<void> serve(Session& session) {
+  Result<kube::Access> access;
+  if (const auto cluster = environment("EBBGATE_PROBE_EKS")) {
+    const Deadline deadline = session.loop.after(std::chrono::seconds(20));
+    access = co_await source::eks_access(session.loop, session.clock, session.aws.client, *cluster,
+                                         deadline);
+  } else {
+    access = find_access(session.loop, session.clock);
+  }
+  if (!access) {
+    std::cout << json{{"failure", access.error().detail}}.dump() << std::endl;
+    session.loop.stop();
+    co_return;
+  }
+  session.access = *std::move(access);
+  session.transport.emplace(*session.access->authenticator,
+                            kube::network_dial(session.loop, session.resolver,
+                                               session.access->ca_pem, session.access->tls_name));
+  session.client.emplace(
+      session.loop, *session.transport, [&] { return session.random(); },
+      kube::ClientOptions{.server = session.access->server,
+                          .timeout = std::chrono::seconds(5),
+                          .backoff = std::chrono::milliseconds(20)});
+  session.probe.emplace(session.loop, *session.client, session.access->home_namespace);
+  session.lines = std::thread([&session] {
+    for (std::string line; std::getline(std::cin, line);) {
+      session.loop.post([&session, line] { session.answer(line); });
+    }
+    session.loop.stop();
+  });
 }
 
 }  // namespace
 
 int main() {
   tls::initialise();
-  const SystemClock clock;
   const auto loop = net::Loop::make();
-  if (!loop) return give_up(loop.error().detail);
-  const auto access = find_access(**loop, clock);
-  if (!access) return give_up(access.error().detail);
+  const auto tls = tls::ClientContext::make({});
+  if (!loop || !tls) return 1;
   const auto resolver = dns::Resolver::make(**loop, {});
-  if (!resolver) return give_up(resolver.error().detail);
-  kube::ClusterTransport transport(
-      *access->authenticator,
-      kube::network_dial(**loop, **resolver, access->ca_pem, access->tls_name));
-  std::mt19937_64 random(std::random_device{}());
-  kube::Client client(**loop, transport, [&] { return random(); },
-                      {.server = access->server,
-                       .timeout = std::chrono::seconds(5),
-                       .backoff = std::chrono::milliseconds(20)});
-  Probe probe(**loop, client, access->home_namespace);
-  std::deque<net::Background> calls;
-  const auto start = [&](std::string line) {
-    calls.emplace_back().start(answer_line(probe, std::move(line)),
-                               [](const std::exception_ptr& why) { std::rethrow_exception(why); });
-  };
-  std::thread lines([&] {
-    for (std::string line; std::getline(std::cin, line);) {
-      (*loop)->post([&start, line]() mutable { start(std::move(line)); });
-    }
-    (*loop)->stop();
-  });
+  if (!resolver) return 1;
+  Session session(**loop, **resolver, **tls);
+  net::Background serving;
+  serving.start(serve(session), [](const std::exception_ptr& why) { std::rethrow_exception(why); });
   (*loop)->run();
-  lines.join();
+  if (session.lines.joinable()) session.lines.join();
   return 0;
 }
