@@ -21,6 +21,7 @@
 #include "app/test_command.h"
 #include "app/unused_command.h"
 #include "app/version.h"
+#include "app/webhook_command.h"
 #include "tls/client_context.h"
 
 namespace {
@@ -43,6 +44,8 @@ constexpr std::array kCommands = {
     Command{"unused", "entries of a policy that nothing uses", ebbgate::app::run_unused},
     Command{"import", "from Squid, Smokescreen, tinyproxy", ebbgate::app::run_import},
     Command{"kube", "what a Kubernetes cluster is given", ebbgate::app::run_kube},
+    Command{"webhook", "Kubernetes admission: pods get the proxy, policies are judged",
+            ebbgate::app::run_webhook},
     Command{"noproxy", "build, explain and lint NO_PROXY", ebbgate::app::run_noproxy},
     Command{"eks", "a cluster behind gateways: plan, apply, verify, destroy",
             ebbgate::app::run_eks},
