@@ -133,13 +133,32 @@ class Objects(KubeCase):
     def test_events_have_two_faces(self):
         self.assertEqual(201, self.api.post("/apis/events.k8s.io/v1/namespaces/default/events", {
             "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e"},
-            "regarding": {"kind": "Pod", "name": "p"}, "reason": "Denied", "note": "no",
+            "regarding": {"kind": "Pod", "name": "p", "namespace": "default"}, "reason": "Denied", "note": "no",
             "type": "Warning", "action": "Deny", "reportingController": "ebbgate.dev/gateway",
             "reportingInstance": "g", "eventTime": "2026-01-01T00:00:00.000000Z"}).status)
         core = self.api.get("/api/v1/namespaces/default/events/e").json
         self.assertEqual(("no", "p"), (core["message"], core["involvedObject"]["name"]))
         new = self.api.get("/apis/events.k8s.io/v1/events").json["items"][0]
         self.assertEqual(("no", "p"), (new["note"], new["regarding"]["name"]))
+        for field, value in (("eventTime", None), ("action", ""), ("type", "Bad"),
+                             ("note", "x" * 1025), ("regarding", {"namespace": "other"})):
+            with self.subTest(field):
+                bad = {**new, "apiVersion": "events.k8s.io/v1", "kind": "Event", field: value,
+                       "metadata": {"name": "bad"}}
+                self.refused(self.api.post("/apis/events.k8s.io/v1/namespaces/default/events", bad),
+                             422, "Invalid")
+
+    def test_secrets(self):
+        path = "/api/v1/namespaces/default/secrets"
+        made = self.api.post(path, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+                                    "stringData": {"a": "text"}}).json
+        self.assertEqual(({"a": "dGV4dA=="}, "Opaque"), (made["data"], made["type"]))
+        self.assertNotIn("stringData", made)
+        self.refused(self.api.patch(path + "/s", {"type": "kubernetes.io/tls"}), 422, "Invalid",
+                     "type: Invalid value")
+        self.refused(self.api.post(path, {
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "t"},
+            "type": "kubernetes.io/tls"}), 422, "Invalid", "data[tls.crt]: Required value")
 
 
 class Lists(KubeCase):

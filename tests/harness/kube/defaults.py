@@ -1,5 +1,6 @@
 """Defaults of Kubernetes' own types, as far as somebody here looks at them, and what may not be."""
 
+import base64
 import ipaddress
 import re
 
@@ -46,6 +47,9 @@ def fill(resource, document, live):
         document.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
     if plural == "secrets":
         _set(document, type="Opaque")
+        for key, value in (document.pop("stringData", None) or {}).items():
+            document["data"] = {**(document.get("data") or {}),
+                                key: base64.b64encode(value.encode()).decode()}
     if plural.endswith("webhookconfigurations"):
         for each in document.get("webhooks") or []:
             _set(each, failurePolicy="Fail", matchPolicy="Equivalent", timeoutSeconds=10,
@@ -109,6 +113,13 @@ def faults(resource, document, live):
         yield from _pod(document, live)
     elif plural in _TEMPLATED - {"jobs"}:
         yield from _workload(spec or {}, live)
+    elif plural == "events" and resource.group:
+        yield from _event(document)
+    elif plural == "secrets" and live and live["type"] != document["type"]:
+        yield _bad(f'"{document["type"]}"', "field is immutable", "type")
+    elif plural == "secrets" and document["type"] == "kubernetes.io/tls" and not (
+            {"tls.crt", "tls.key"} <= set(document.get("data") or {})):
+        yield from map(_need, ("data[tls.crt]", "data[tls.key]"))
     elif plural in ("configmaps", "secrets") and live and live.get("immutable"):
         if any(live.get(name) != document.get(name) for name in ("data", "binaryData",
                                                                  "stringData", "immutable")):
@@ -181,6 +192,26 @@ def _containers(spec, where):
                                f"{at}.env[{n}].valueFrom")
                 if "value" in variable and not isinstance(variable["value"], str):
                     yield _bad(variable["value"], "must be a string", f"{at}.env[{n}].value")
+
+
+def _event(document):
+    """Of events.k8s.io/v1, which is stricter than v1."""
+    for name, field in (("eventTime", "eventTime"), ("reportingComponent", "reportingController"),
+                        ("reportingInstance", "reportingInstance"), ("action", "action"),
+                        ("reason", "reason")):
+        if not document.get(name):
+            yield _need(field)
+    for name, limit in (("reportingInstance", 128), ("action", 128), ("reason", 128),
+                        ("message", 1024)):
+        if len(document.get(name) or "") > limit:
+            yield _bad('""', f"can have at most {limit} characters",
+                       "note" if name == "message" else name)
+    if document.get("type") not in ("Normal", "Warning"):
+        yield _bad(f'"{document.get("type")}"', "has invalid value", "type")
+    about = (document.get("involvedObject") or {}).get("namespace")
+    if (about or "default") != document["metadata"]["namespace"]:
+        yield _bad(f'"{about or ""}"', "does not match event.namespace",
+                   "involvedObject.namespace")
 
 
 def _workload(spec, live):

@@ -5,15 +5,12 @@ import json
 import pathlib
 import re
 
-from . import defaults, schema
+from . import defaults, more_types, schema
 from .errors import ApiError, forbidden, invalid
 
 _DATA = json.loads((pathlib.Path(__file__).parent / "types.json").read_text())
-_TYPES = dict(_DATA["types"])
-_KINDS = {**_DATA["kinds"], "v1 Pod": "Pod"}
-_TYPES["Pod"] = {"required": [], "fields": {"apiVersion": "string", "kind": "string",
-                                            "metadata": "V1ObjectMeta", "spec": "V1PodSpec",
-                                            "status": "any"}}
+_TYPES = {**_DATA["types"], **more_types.TYPES}
+_KINDS = {**_DATA["kinds"], **more_types.KINDS}
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _QUALIFIED = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}"
