@@ -225,6 +225,18 @@ class CustomTypes(KubeCase):
         self.refused(self.api.patch(THINGS + "/t", {}, "strategic-merge"), 415,
                      "UnsupportedMediaType")
 
+    def test_a_stricter_schema_lets_be_what_an_update_does_not_touch(self):
+        self.api.post(THINGS, thing(mode="report", hosts=["a"]))
+        stricter = definition()
+        shape = stricter["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        shape["properties"]["mode"]["enum"] = ["enforce"]
+        self.assertEqual(200, self.api.patch(CRDS + "/things.example.com", {
+            "spec": stricter["spec"]}).status)
+        self.assertEqual(200, self.api.patch(THINGS + "/t", {"spec": {"hosts": ["b"]}}).status)
+        self.refused(self.api.patch(THINGS + "/t", {"spec": {"mode": "other"}}), 422, "Invalid",
+                     "spec.mode")
+        self.refused(self.api.post(THINGS, thing("u", mode="report")), 422, "Invalid", "spec.mode")
+
     def test_its_columns(self):
         self.api.post(THINGS, thing())
         self.api.patch(THINGS + "/t/status", {"status": {"conditions": [

@@ -120,7 +120,8 @@ class Types:
         causes = list(_metadata(resource, document["metadata"]))
         if resource.custom:
             found = list(schema.validate(document, resource.schema or {}))
-            causes += found or schema.rules(document, resource.schema or {}, self.skipped, "", live)
+            found = found or schema.rules(document, resource.schema or {}, self.skipped, "", live)
+            causes += [each for each in found if not (live and _was_so(each, document, live))]
         else:
             kind = _KINDS.get(f"{resource.api_version} {resource.kind}")
             causes += _required(document, kind, "") if kind else []
@@ -134,6 +135,25 @@ class Types:
                 raise forbidden(resource, document["metadata"]["name"],
                                 f"no new finalizers can be added if the object is being deleted, "
                                 f"found new finalizers {sorted(more)}")
+
+
+def _was_so(cause, document, live):
+    """Whether an update has not touched what is wrong (CustomResourceDefinition ratcheting)."""
+    reason, _, path = cause
+    steps = re.findall(r"[^.\[\]]+|\[\d+\]", path)
+    if reason == schema.REQUIRED:
+        steps = steps[:-1]
+    if not steps or path == "<nil>":
+        return False
+    values = []
+    for value in (document, live):
+        for step in steps:
+            try:
+                value = value[int(step[1:-1])] if step.startswith("[") else value[step]
+            except (KeyError, IndexError, TypeError):
+                return False
+        values.append(value)
+    return values[0] == values[1]
 
 
 def _metadata(resource, metadata):
