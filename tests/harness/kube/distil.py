@@ -13,14 +13,20 @@ import sys
 # What the manifests are made of.
 KINDS = {
     "v1 Namespace": "V1Namespace", "v1 ServiceAccount": "V1ServiceAccount",
-    "v1 ConfigMap": "V1ConfigMap", "v1 Service": "V1Service",
+    "v1 ConfigMap": "V1ConfigMap", "v1 Secret": "V1Secret", "v1 Service": "V1Service",
     "apps/v1 Deployment": "V1Deployment", "apps/v1 DaemonSet": "V1DaemonSet",
     "policy/v1 PodDisruptionBudget": "V1PodDisruptionBudget",
     "autoscaling/v2 HorizontalPodAutoscaler": "V2HorizontalPodAutoscaler",
     "networking.k8s.io/v1 NetworkPolicy": "V1NetworkPolicy",
+    "rbac.authorization.k8s.io/v1 Role": "V1Role",
+    "rbac.authorization.k8s.io/v1 RoleBinding": "V1RoleBinding",
     "rbac.authorization.k8s.io/v1 ClusterRole": "V1ClusterRole",
     "rbac.authorization.k8s.io/v1 ClusterRoleBinding": "V1ClusterRoleBinding",
     "apiextensions.k8s.io/v1 CustomResourceDefinition": "V1CustomResourceDefinition",
+    "admissionregistration.k8s.io/v1 MutatingWebhookConfiguration":
+        "V1MutatingWebhookConfiguration",
+    "admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration":
+        "V1ValidatingWebhookConfiguration",
 }
 # Far away from anything that is used here; a field of such a type is known, what it holds is not.
 LEFT_OUT = re.compile(
