@@ -395,6 +395,76 @@ class InACluster(Case):
         self.assertEqual(0, webhook.wait())
 
 
+def manifests():
+    return [document for file in sorted((DEPLOY / "webhook").glob("*.yaml"))
+            for document in yaml.safe_load_all(file.read_text())]
+
+
+def of_kind(kind):
+    return [each for each in manifests() if each["kind"] == kind]
+
+
+class Manifests(Case):
+    """deploy/kubernetes/webhook. Their shape is looked at in kube_manifests_test.py."""
+
+    def test_the_program_takes_the_deployments_flags(self):
+        container = of_kind("Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+        flags = container["args"]
+        self.assertEqual("webhook", flags[0])
+        authority, folder = Authority(NAME), self.scratch()
+        self.addCleanup(authority.close)
+        shutil.copy(authority.certificate, folder / "tls.crt")
+        shutil.copy(authority.key, folder / "tls.key")
+        # Of two that say the same the later one counts.
+        webhook = self.enter(Process([BINARY, *flags, "--listen", "127.0.0.1:0", "--health",
+                                      "127.0.0.1:0", "--cert-dir", folder]))
+        self.assertTrue(webhook.err.wait_for("ready listen="))
+        self.assertEqual(1, len(webhook.err.all()), "nothing is wrong with its NO_PROXY")
+        networks = ["--vpc-cidr", "10.64.0.0/16", "--service-cidr", "172.20.0.0/16"]
+        built = subprocess.run([BINARY, "noproxy", *networks], capture_output=True, text=True,
+                               timeout=PATIENCE).stdout.strip()
+        self.assertIn(f"--no-proxy={built}", flags)
+
+    def test_it_can_neither_block_the_cluster_nor_itself(self):
+        hooks = [each for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+                 for config in of_kind(kind) for each in config["webhooks"]]
+        self.assertEqual(3, len(hooks))
+        service = of_kind("Service")[0]["metadata"]
+        for hook in hooks:
+            self.assertEqual(("Ignore", "None", ["v1"]), (
+                hook["failurePolicy"], hook["sideEffects"], hook["admissionReviewVersions"]))
+            self.assertLessEqual(hook["timeoutSeconds"], 10)
+            target = hook["clientConfig"]["service"]
+            self.assertEqual((service["name"], service["namespace"]),
+                             (target["name"], target["namespace"]))
+            self.assertNotIn("caBundle", hook["clientConfig"])
+        for hook in hooks[:2]:
+            excluded = [each["values"] for each in hook["namespaceSelector"]["matchExpressions"]
+                        if each["key"] == "kubernetes.io/metadata.name"]
+            self.assertTrue({"kube-system", "ebbgate-system"} <= set(excluded[0]))
+
+    def test_its_rights_are_the_least(self):
+        rules = [rule for kind in ("Role", "ClusterRole") for each in of_kind(kind)
+                 for rule in each["rules"]]
+        self.assertEqual(2, len(rules))
+        for rule in rules:
+            self.assertEqual(["ebbgate-webhook"], rule["resourceNames"])
+            self.assertEqual(["get", "patch"], rule["verbs"])
+
+    def test_the_parts_agree(self):
+        kustomization = of_kind("Kustomization")[0]
+        files = {each.name for each in (DEPLOY / "webhook").glob("*.yaml")}
+        self.assertEqual(files - {"kustomization.yaml"}, set(kustomization["resources"]))
+        template = of_kind("Deployment")[0]["spec"]["template"]
+        labels = template["metadata"]["labels"]
+        self.assertEqual(labels, of_kind("Service")[0]["spec"]["selector"])
+        for kind, key in (("NetworkPolicy", "podSelector"), ("PodDisruptionBudget", "selector")):
+            self.assertEqual(labels, of_kind(kind)[0]["spec"][key]["matchLabels"])
+        ports = {each["name"] for each in template["spec"]["containers"][0]["ports"]}
+        self.assertEqual({"https", "health"}, ports)
+        self.assertIn(of_kind("Service")[0]["spec"]["ports"][0]["targetPort"], ports)
+
+
 class CommandLine(Case):
     def test_it_says_what_is_wrong(self):
         for flags, says in (([], "--proxy-url"),
