@@ -108,6 +108,15 @@ class Access(KubeCase):
             MAPS, config_map("b")).status))
 
 
+    def test_somebody_may_ask_in_the_name_of_another(self):
+        ann = {"Impersonate-User": "ann"}
+        self.refused(self.api.get("/api/v1/pods", **ann), 403, "Forbidden", 'User "ann" cannot list')
+        self.cluster.user("ann", role="view")
+        self.assertEqual(200, self.api.get("/api/v1/pods", **ann).status)
+        self.assertEqual("ann", self.cluster.calls("list", "pods")[-1].user)
+        bob = Api(self.cluster, self.cluster.user("bob", role="view"))
+        self.refused(bob.get("/api/v1/pods", **ann), 403, "Forbidden", "cannot impersonate")
+
     def test_nobody_grants_what_he_has_not_got(self):
         base = "/apis/rbac.authorization.k8s.io/v1/"
         rules = [{"apiGroups": ["rbac.authorization.k8s.io"], "verbs": ["create"],
@@ -181,7 +190,8 @@ class Faults(KubeCase):
             with self.subTest(kind):
                 self.cluster.faults.next("list", "pods", kind)
                 with self.assertRaises(errors):
-                    Api(self.cluster, patience=0.5).get("/api/v1/pods").json
+                    Api(self.cluster, patience=0.5 if kind == "hang" else 20).get(
+                        "/api/v1/pods").json
         self.cluster.faults.next("get", "pods", "slow")
         self.assertEqual(200, self.api.get(PODS + "/pod-000001").status)
         self.assertEqual(whole, len(self.api.get("/api/v1/pods").body))

@@ -114,6 +114,18 @@ class Objects(KubeCase):
         self.api.patch(MAPS + "/f", {"metadata": {"finalizers": None}})
         self.assertEqual(404, self.api.get(MAPS + "/f").status)
 
+    def test_many_at_once_and_evictions(self):
+        for name in ("a", "b", "c"):
+            self.cluster.run_pod(name, labels={"t": "x" if name != "c" else "y"})
+        gone = self.api.delete(PODS + "?labelSelector=t%3Dx")
+        self.assertEqual(["a", "b"], [each["metadata"]["name"] for each in gone.json["items"]])
+        self.assertEqual(201, self.api.post(PODS + "/c/eviction", {
+            "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "c"}}).status)
+        for each in self.cluster.list("pods", "default"):  # the kubelet has 30 s for each
+            self.assertIn("deletionTimestamp", each["metadata"])
+            self.cluster.delete("pods", each["metadata"]["name"], "default")
+        self.assertEqual([], self.api.get(PODS).json["items"])
+
     def test_a_namespace_takes_along_what_is_in_it(self):
         self.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}})
         self.assertEqual({"default"}, {each["metadata"]["name"] for each in self.cluster.list(

@@ -263,10 +263,11 @@ class Cluster(Clients, Population):
         return answer(201, dump({"kind": "Status", "apiVersion": "v1", "metadata": {},
                                  "status": "Success", "code": 201}))
 
-    # what tests do with objects, past authentication and admission
+    # what tests do with objects, without a client
 
     def create(self, document):
-        """Creates an object (a document, or YAML text of several); gives it, or the last."""
+        """Creates an object (a document, or YAML text of several), as an administrator's request
+        would; gives it, or the last."""
         if isinstance(document, str):
             for each in yaml.safe_load_all(document):
                 document = each and self.create(each)
@@ -297,7 +298,8 @@ class Cluster(Clients, Population):
             self.catalogue.get(resource).storage, namespace)[0]]
 
     def change(self, resource, name, namespace, update):
-        """Changes an object as controllers and kubelets do: `update` is a function of it."""
+        """Changes an object as controllers and kubelets do, past all checks: `update` is a function
+        of it, which changes it in place."""
         resource = self.catalogue.get(resource)
         with self.store.lock:
             entry = self.store.get(resource.storage, (namespace or "", name))
@@ -317,5 +319,6 @@ class Cluster(Clients, Population):
             "status", {}).update(status))
 
     def delete(self, resource, name, namespace="", grace=0):
-        """Deletes an object; a pod at once, unless `grace` (seconds) says otherwise."""
+        """Deletes an object, past admission; a pod at once, unless `grace` (seconds) says
+        otherwise."""
         return self.writer.remove(self.catalogue.get(resource), (namespace, name), grace)
