@@ -89,12 +89,10 @@ std::string region_of(const Options& options) {
   return {};
 }
 
-std::shared_ptr<const policy::Policy> compiled(const config::Settings& settings,
-                                               const std::string& name, const std::string& text,
-                                               bool is_list) {
+config::LoadedPolicy loaded(const config::Settings& settings, const std::string& name,
+                            const source::Accepted& accepted) {
   return config::load_policy(settings, random_seed(), {},
-                             {{.name = name, .text = text, .is_list = is_list}})
-      .policy;
+                             {{.name = name, .text = accepted.text, .is_list = accepted.is_list}});
 }
 
 // What came of it, for people and programs.
@@ -126,14 +124,19 @@ void print(const Outcome& outcome, const std::string& url, const Options& option
   }
 }
 
+// The new text as gateways will take it, and what it means.
+struct Judged {
+  source::Accepted accepted;
+  std::shared_ptr<const policy::Policy> policy;
+};
+
 class Push {
  public:
-  Push(Options options, config::Settings settings, source::Publication publication,
-       const std::string& file)
+  Push(Options options, config::Settings settings, source::Publication publication, Judged judged)
       : options_(std::move(options)),
         settings_(std::move(settings)),
         publication_(std::move(publication)),
-        file_(file) {}
+        judged_(std::move(judged)) {}
 
   // Out: the exit code.
   [[nodiscard]] net::Task<int> run(AwsSession& session) {
@@ -161,22 +164,19 @@ class Push {
     return detail.contains("ParameterNotFound") || detail.contains("NoSuchKey");
   }
 
-  // Judges the new text beside what is there (null: nothing), as a gateway would, and shows what it
-  // changes.
+  // Holds the new text against what is there (null: nothing), and shows what it changes.
   int compare(const source::Fetched* there) {
     std::optional<source::Accepted> before;
     if (there != nullptr) {
       auto accepted = source::accept(publication_.to.text, *there, nullptr, {});
       if (accepted) before = *std::move(accepted);
     }
-    auto accepted = source::accept(file_, {.text = publication_.text}, nullptr, {});
-    if (!accepted) return refuse(kInvalid, accepted.error().detail);
     if (before && !options_.allow_rollback) {
-      if (const auto fault = source::rollback_fault(*accepted, *before)) {
+      if (const auto fault = source::rollback_fault(judged_.accepted, *before)) {
         return refuse(kFailed, *fault + "; write it with --allow-rollback, or give it a number");
       }
     }
-    outcome_.is_same = before && before->text == accepted->text;
+    outcome_.is_same = before && before->text == judged_.accepted.text;
     outcome_.is_first = !before;
     const bool tells = options_.format == "text" && !outcome_.is_same;
     if (!before) {
@@ -186,11 +186,9 @@ class Push {
       }
       return kFine;
     }
-    const auto old_policy =
-        compiled(settings_, publication_.to.text, before->text, before->is_list);
-    const auto new_policy = compiled(settings_, file_, accepted->text, accepted->is_list);
-    if (old_policy == nullptr || new_policy == nullptr) return refuse(kInvalid, "it is invalid");
-    outcome_.diff = analyse::diff_policies(*old_policy, *new_policy, SystemClock().wall());
+    const auto old_policy = loaded(settings_, publication_.to.text, *before).policy;
+    if (old_policy == nullptr) return refuse(kFailed, "what is there now cannot be compared");
+    outcome_.diff = analyse::diff_policies(*old_policy, *judged_.policy, SystemClock().wall());
     if (tells) std::fputs(text_of(outcome_.diff).c_str(), stdout);
     return kFine;
   }
@@ -198,9 +196,36 @@ class Push {
   Options options_;
   config::Settings settings_;
   source::Publication publication_;
-  std::string file_;
+  Judged judged_;
   Outcome outcome_;
 };
+
+// Judges the text as gateways will, who know it by its URL: what ends in .list there is a list,
+// whatever the file is called. The file's name stands in the problems, which go to standard error.
+// Nothing: it is invalid.
+std::optional<Judged> judge(const config::Settings& settings, const std::string& file,
+                            const source::Publication& publication) {
+  const std::string& url = publication.to.text;
+  Judged out;
+  out.accepted.text = publication.text;
+  out.accepted.is_list = source::is_plain_list(url, publication.text);
+  config::LoadedPolicy found = loaded(settings, file, out.accepted);
+  std::fputs(config::str(found.problems).c_str(), stderr);
+  if (found.policy == nullptr) {
+    if (out.accepted.is_list != source::is_plain_list(file, publication.text)) {
+      refuse(kInvalid, "gateways take what " + url + " holds for a " +
+                           (out.accepted.is_list ? "plain list" : "document") +
+                           ", by its name; push it under another, or write it in that form");
+    }
+    return std::nullopt;
+  }
+  auto accepted = source::accept(url, {.text = publication.text}, nullptr, {});
+  if (!accepted) {
+    refuse(kInvalid, file + ": " + accepted.error().detail);
+    return std::nullopt;
+  }
+  return Judged{.accepted = *std::move(accepted), .policy = std::move(found.policy)};
+}
 
 Result<config::SourceUrl> url_of(const std::string& text) {
   auto url = config::parse_source_url(text);
@@ -225,11 +250,9 @@ int push(const Options& options, CommandLine line) {
   if (!stream.is_open() || stream.bad()) return refuse(kInvalid, file + ": it cannot be read");
 
   config::Settings settings = std::move(line.settings);
-  settings.policies = {file};
-  const config::LoadedPolicy loaded = config::load_policy(settings, random_seed());
-  std::fputs(config::str(loaded.problems).c_str(), stderr);
-  if (loaded.policy == nullptr) return kInvalid;
   settings.policies.clear();
+  auto judged = judge(settings, file, publication);
+  if (!judged) return kInvalid;
   if (const auto fault = source::publication_fault(publication)) {
     return refuse(kUsage, file + ": " + *fault);
   }
@@ -238,7 +261,7 @@ int push(const Options& options, CommandLine line) {
   auto session =
       AwsSession::make({.region = region, .profile = options.profile, .ca_file = options.ca_file});
   if (!session) return refuse(kFailed, session.error().detail);
-  Push work(options, std::move(settings), std::move(publication), file);
+  Push work(options, std::move(settings), std::move(publication), *std::move(judged));
   return (*session)->run(work.run(**session));
 }
 
