@@ -17,11 +17,13 @@
 #include "app/diff_command.h"
 #include "app/exit_code.h"
 #include "app/own_flags.h"
+#include "base/base64.h"
 #include "base/escape.h"
 #include "config/load_policy.h"
 #include "config/source_url.h"
 #include "source/accept.h"
 #include "source/policy_source.h"
+#include "source/public_key.h"
 #include "source/publish.h"
 
 namespace ebbgate::app {
@@ -43,6 +45,8 @@ Examples:
 Flags:
   --via s3://BUCKET/KEY  For more than the 8 KiB of a parameter: the text goes there, and the
                          parameter names it by version and SHA-256. The bucket should keep versions.
+  --signature FILE       Of the policy's octets, by an Ed25519 key: 64 octets, or base64. It is
+                         written beside the policy as .sig, or with --via into the parameter.
   --dry-run              Check and compare, and write nothing.
   --allow-rollback       Write a policy whose `# ebbgate-version:` is below that of the one there.
   --region REGION        Default: AWS_REGION.
@@ -64,6 +68,7 @@ struct Options {
   std::string profile;
   std::string ca_file;
   std::string via;
+  std::string signature;
   std::string format = "text";
   bool is_dry_run = false;
   bool allow_rollback = false;
@@ -150,7 +155,9 @@ class Push {
     }
     const bool has_text = there && there->has_value();
     if (const int code = compare(has_text ? &**there : nullptr); code != kFine) co_return code;
-    if (!outcome_.is_same && !options_.is_dry_run) {
+    // A signature may come later than what it is of.
+    const bool is_news = !outcome_.is_same || !publication_.signature.empty();
+    if (is_news && !options_.is_dry_run) {
       auto written = co_await source::publish(session.client(), publication_, deadline);
       if (!written) co_return refuse(kFailed, written.error().detail);
       outcome_.version = *std::move(written);
@@ -235,19 +242,36 @@ Result<config::SourceUrl> url_of(const std::string& text) {
                   (url.error().fix.empty() ? "" : "; " + url.error().fix));
 }
 
+std::optional<std::string> read(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(stream), {});
+  if (!stream.is_open() || stream.bad()) return std::nullopt;
+  return text;
+}
+
 int push(const Options& options, CommandLine line) {
   auto to = url_of(line.operands[1]);
   if (!to) return refuse(kUsage, to.error().detail);
-  source::Publication publication{.to = *std::move(to), .via = {}, .text = {}};
+  source::Publication publication{.to = *std::move(to), .via = {}, .text = {}, .signature = {}};
   if (!options.via.empty()) {
     auto via = url_of(options.via);
     if (!via) return refuse(kUsage, via.error().detail);
     publication.via = *std::move(via);
   }
   const std::string& file = line.operands[2];
-  std::ifstream stream(file, std::ios::binary);
-  publication.text.assign(std::istreambuf_iterator<char>(stream), {});
-  if (!stream.is_open() || stream.bad()) return refuse(kInvalid, file + ": it cannot be read");
+  auto text = read(file);
+  if (!text) return refuse(kInvalid, file + ": it cannot be read");
+  publication.text = *std::move(text);
+  if (!options.signature.empty()) {
+    const auto written = read(options.signature);
+    const auto octets = written ? source::signature_octets(*written) : std::nullopt;
+    if (!octets) {
+      return refuse(kInvalid, options.signature +
+                                  ": it holds no signature; make one with `openssl pkeyutl -sign "
+                                  "-rawin -inkey KEY -in FILE -out SIGNATURE`");
+    }
+    publication.signature = base64_encoded(*octets);
+  }
 
   config::Settings settings = std::move(line.settings);
   settings.policies.clear();
@@ -273,6 +297,7 @@ int run_policy(std::span<const char* const> words) {
                                     text_flag("profile", options.profile),
                                     text_flag("ca-file", options.ca_file),
                                     text_flag("via", options.via),
+                                    text_flag("signature", options.signature),
                                     switch_flag("dry-run", options.is_dry_run),
                                     switch_flag("allow-rollback", options.allow_rollback),
                                     format_flag(options.format)};

@@ -13,6 +13,8 @@ namespace {
 
 using config::SourceKind;
 
+constexpr std::string_view kSignatureEnding = ".sig";
+
 std::unexpected<Error> failed(const aws::Failure& failure, std::string_view operation,
                               std::string_view permission) {
   Error error = failure.to_error(operation);
@@ -24,20 +26,37 @@ std::unexpected<Error> failed(const aws::Failure& failure, std::string_view oper
 
 net::Task<Result<aws::s3::ObjectInfo>> put_object(aws::Client& client, config::SourceUrl to,
                                                   std::string text, Deadline deadline) {
+  const bool is_signature = to.name.ends_with(kSignatureEnding);
   aws::s3::PutObject put{.bucket = to.bucket,
                          .key = to.name,
                          .body = std::move(text),
-                         .content_type = "application/yaml"};
+                         .content_type = is_signature ? "text/plain" : "application/yaml"};
   auto written = co_await aws::s3::put_object(client, std::move(put), deadline);
   if (!written) co_return failed(written.error(), "s3 PutObject", "s3:PutObject");
   co_return *std::move(written);
 }
 
+// Out: what this state is called.
+net::Task<Result<std::string>> put_text(aws::Client& client, config::SourceUrl to, std::string text,
+                                        Deadline deadline) {
+  if (to.kind == SourceKind::kS3) {
+    auto written = co_await put_object(client, std::move(to), std::move(text), deadline);
+    if (!written) co_return std::unexpected(std::move(written.error()));
+    co_return written->version_id.empty() ? "an object without a version, " + written->etag
+                                          : "version " + written->version_id;
+  }
+  aws::ssm::PutParameter put{.name = std::move(to.name), .value = std::move(text)};
+  const auto version = co_await aws::ssm::put_parameter(client, std::move(put), deadline);
+  if (!version) co_return failed(version.error(), "ssm PutParameter", "ssm:PutParameter");
+  co_return "version " + std::to_string(*version);
+}
+
 std::string pointer_to(const config::SourceUrl& object, const aws::s3::ObjectInfo& info,
-                       const std::string& digest) {
+                       const std::string& digest, const std::string& signature) {
   nlohmann::ordered_json pointer{{"bucket", object.bucket}, {"key", object.name}};
   if (!info.version_id.empty()) pointer["versionId"] = info.version_id;
   pointer["sha256"] = digest;
+  if (!signature.empty()) pointer["signature"] = signature;
   return pointer.dump();
 }
 
@@ -69,22 +88,22 @@ std::optional<std::string> publication_fault(const Publication& publication) {
 net::Task<Result<std::string>> publish(aws::Client& client, Publication publication,
                                        Deadline deadline) {
   std::string value = std::move(publication.text);
-  if (publication.to.kind == SourceKind::kS3) {
-    auto written = co_await put_object(client, publication.to, std::move(value), deadline);
-    if (!written) co_return std::unexpected(std::move(written.error()));
-    co_return written->version_id.empty() ? "an object without a version, " + written->etag
-                                          : "version " + written->version_id;
-  }
   if (publication.via) {
     const std::string digest = detail::sha256_hex(value);
     auto written = co_await put_object(client, *publication.via, std::move(value), deadline);
     if (!written) co_return std::unexpected(std::move(written.error()));
-    value = pointer_to(*publication.via, *written, digest);
+    value = pointer_to(*publication.via, *written, digest, publication.signature);
+  } else if (!publication.signature.empty()) {
+    config::SourceUrl beside = publication.to;
+    beside.name += kSignatureEnding;
+    auto signature =
+        co_await put_text(client, std::move(beside), std::move(publication.signature), deadline);
+    if (!signature) {
+      signature.error().detail = "its signature: " + signature.error().detail;
+      co_return signature;
+    }
   }
-  aws::ssm::PutParameter put{.name = publication.to.name, .value = std::move(value)};
-  const auto version = co_await aws::ssm::put_parameter(client, std::move(put), deadline);
-  if (!version) co_return failed(version.error(), "ssm PutParameter", "ssm:PutParameter");
-  co_return "version " + std::to_string(*version);
+  co_return co_await put_text(client, std::move(publication.to), std::move(value), deadline);
 }
 
 }  // namespace ebbgate::source

@@ -1,6 +1,8 @@
+# labels: aws
 """`ebbgate policy push`: what it writes is what gateways read; what they would refuse is never
 written; nothing is written before the difference is shown."""
 
+import base64
 import json
 import os
 import pathlib
@@ -114,6 +116,51 @@ class PolicyPush(Case):
         wait_until(lambda: status("a.test") == 200)
         self.push(document(*names), "--via", "s3://policies/long.yaml")
         wait_until(lambda: status("a.test") == 403)
+
+    def signature_of(self, text, key):
+        content = self.folder / "content"
+        content.write_text(text)
+        return subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", key, "-in", content],
+                              check=True, capture_output=True).stdout
+
+    def test_a_signature_goes_with_it_to_where_gateways_look(self):
+        key, public, signature = (self.folder / n for n in ("key.pem", "public.pem", "p.sig"))
+        for words in (["genpkey", "-algorithm", "ed25519", "-out", key],
+                      ["pkey", "-in", key, "-pubout", "-out", public]):
+            subprocess.run(["openssl", *words], check=True, capture_output=True)
+        self.aws.s3.put("policies", "other", b"")
+        dns = self.enter(DnsServer({".test": Answer("127.0.0.1")}))
+        origin = self.enter(HttpOrigin(lambda seen: b"hello"))
+        for number, (url, via) in enumerate(((SSM, ()), ("s3://policies/p.yaml", ()), (
+                "ssm:///ebbgate/pointer", ("--via", "s3://policies/long.yaml")))):
+            with self.subTest(url=url):
+                text = document("a.test", f"host-{number}.test")
+                raw = self.signature_of(text, key)
+                signature.write_bytes(raw if number % 2 else base64.encodebytes(raw))
+                self.push(text, "--signature", signature, *via, url=url)
+                gateway = self.enter(Gateway(
+                    "--policy-source", url, "--policy-key", public, "--policy-interval", "50ms",
+                    "--policy-cache", self.folder / f"cache-{number}", dns=dns,
+                    environment=self.aws.environment()))
+
+                def status(gateway=gateway):
+                    with gateway.client() as client:
+                        return client.get(f"http://a.test:{origin.port}/").status
+
+                wait_until(lambda: status() == 200)
+
+        # One that comes later than the policy it is of, and one that is none.
+        self.push(document("b.test"))
+        signature.write_bytes(self.signature_of(document("b.test"), key))
+        out, _ = self.push(document("b.test"), "--signature", signature)
+        self.assertIn(f"{SSM} is version 3 now", out)
+        self.assertEqual(base64.b64encode(signature.read_bytes()).decode(),
+                         self.aws.ssm.value(NAME + ".sig"))
+        signature.write_text("nothing")
+        written = self.writes()
+        _, err = self.push(document("c.test"), "--signature", signature, code=3)
+        self.assertIn("holds no signature", err)
+        self.assertEqual(written, self.writes())
 
     def test_an_object_by_itself(self):
         self.aws.s3.put("policies", "list.yaml", document("a.test"))
