@@ -25,7 +25,7 @@ _PLAIN = {
     "https": "base http net dns tls",
     "proxy": "base http hello policy noproxy analyse net dns tls identity observe",
     "admin": "base http policy net tls observe",
-    "kube": "base config http https net dns tls policy identity observe",
+    "kube": "base config policy net dns tls https identity",
     "webhook": "base http net tls config policy noproxy kube",
     "aws": "base http https net tls policy identity observe",
     "source": "base config policy net https aws kube",

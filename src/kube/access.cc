@@ -46,6 +46,7 @@ Result<Access> access_of(const config::Kubeconfig& config, net::Loop& loop, cons
     auto pem = detail::read_file(config.ca_file);
     if (!pem) return std::unexpected(std::move(pem.error()));
     access.ca_pem = *std::move(pem);
+    access.ca_file = config.ca_file;
   }
   CredentialFiles files{.fixed = {.token = config.token,
                                   .certificate_pem = config.certificate_pem,
@@ -84,6 +85,7 @@ Result<Access> access_in_cluster(
   auto authority = detail::read_file(folder + "/ca.crt");
   if (!authority) return std::unexpected(std::move(authority.error()));
   access.ca_pem = *std::move(authority);
+  access.ca_file = folder + "/ca.crt";
   if (access.ca_pem.empty()) return internal(folder + "/ca.crt: there is no certificate in it");
   if (auto home = detail::read_file(folder + "/namespace"); home && !home->empty()) {
     access.home_namespace = *std::move(home);
@@ -125,6 +127,8 @@ net::Task<Result<https::Response>> ClusterTransport::exchange(https::Request req
       https::BodySink pass = [sink](std::string_view piece) { return (*sink)(piece); };
       response = co_await way->transport->stream(std::move(asked), std::move(pass));
     }
+    // Whom we trust may have changed.
+    if (!response && response.error().reason == Reason::kConnectFailed) transport_.reset();
     if (!is_first || !response || response->status != 401) co_return response;
     const Credential refused = way->credential;
     authenticator_->reject(refused);
@@ -144,11 +148,17 @@ net::Task<Result<https::Response>> ClusterTransport::stream(https::Request reque
 }
 
 ClusterTransport::Dial network_dial(net::Loop& loop, dns::Resolver& resolver, std::string ca_pem,
-                                    std::string tls_name) {
-  return [&loop, &resolver, ca_pem = std::move(ca_pem), tls_name = std::move(tls_name)](
+                                    std::string tls_name, std::string ca_file) {
+  return [&loop, &resolver, ca_pem = std::move(ca_pem), tls_name = std::move(tls_name),
+          ca_file = std::move(ca_file)](
              const Credential& credential) -> Result<std::unique_ptr<https::StreamTransport>> {
     tls::ClientOptions trust;
     trust.ca_pem = ca_pem;
+    if (!ca_file.empty()) {
+      auto pem = detail::read_file(ca_file);
+      if (!pem) return std::unexpected(std::move(pem.error()));
+      trust.ca_pem = *std::move(pem);
+    }
     trust.certificate_pem = credential.certificate_pem;
     trust.key_pem = credential.key_pem.reveal();
     auto tls = tls::ClientContext::make(trust);

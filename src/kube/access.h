@@ -21,6 +21,7 @@ struct Access {
   std::string server = {};    // https://host[:port][/path]
   std::string tls_name = {};  // whom the certificate has to name; empty: the server's host
   std::string ca_pem = {};    // empty: the system's authorities
+  std::string ca_file = {};   // where they are from, if from a file that somebody may renew
   std::string home_namespace = "default";
   std::unique_ptr<Authenticator> authenticator = {};
 };
@@ -40,7 +41,7 @@ inline constexpr const char* kServiceAccountFolder =
 
 // A transport that says who we are with each request, over TLS that trusts the cluster's authority
 // alone. Where the API takes a token no longer (401), a request is sent once more with a new one;
-// where the client certificate is renewed, connections are made anew.
+// where the client certificate is renewed, or no connection comes about, the next are made anew.
 class ClusterTransport final : public https::StreamTransport {
  public:
   // Makes a transport that shows this credential's certificate.
@@ -70,8 +71,10 @@ class ClusterTransport final : public https::StreamTransport {
   std::string certificate_pem_;
 };
 
-// https::Client over the network. Loop and resolver outlive what it makes.
+// https::Client over the network. Loop and resolver outlive what it makes. `ca_file`: read each
+// time in place of `ca_pem`; empty: there is none.
 [[nodiscard]] ClusterTransport::Dial network_dial(net::Loop& loop, dns::Resolver& resolver,
-                                                  std::string ca_pem, std::string tls_name);
+                                                  std::string ca_pem, std::string tls_name,
+                                                  std::string ca_file = {});
 
 }  // namespace ebbgate::kube

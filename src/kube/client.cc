@@ -14,16 +14,6 @@ using detail::percent_encoded;
 using https::Request;
 using https::Response;
 
-[[nodiscard]] Failure network_failure(Error error) {
-  Failure failure;
-  failure.kind = error.side == Side::kSelf && error.reason == Reason::kInternal
-                     ? Failure::Kind::kCredentials
-                     : Failure::Kind::kNetwork;
-  failure.error = error.reason;
-  failure.message = std::move(error.detail);
-  return failure;
-}
-
 [[nodiscard]] Failure status_failure(const Response& response) {
   return failure_of(response.status, response.body, response.header("retry-after"));
 }
@@ -97,7 +87,7 @@ net::Task<Outcome<Response>> Client::call(Request asked) {
     auto response = co_await transport_->send(std::move(copy));
     if (response && response->status / 100 == 2) co_return *std::move(response);
     Failure failure =
-        response ? status_failure(*response) : network_failure(std::move(response.error()));
+        response ? status_failure(*response) : failure_of(std::move(response.error()));
     const bool is_safe = is_repeatable || failure.status == 429;
     if (!is_safe || !may_retry(failure, attempt)) co_return std::unexpected(std::move(failure));
     const Deadline until = loop_->after(pause(failure, attempt));
@@ -182,9 +172,9 @@ net::Task<Outcome<Client::Page>> Client::list_page(std::string path, const Take*
   if (!cut) co_return failed(Failure::Kind::kUnreadable, std::move(cut.error().detail));
   if (is_late) {
     co_return std::unexpected(
-        network_failure({Reason::kTimedOut, Side::kOrigin, "the API's list comes too slowly"}));
+        failure_of({Reason::kTimedOut, Side::kOrigin, "the API's list comes too slowly"}));
   }
-  if (!response) co_return std::unexpected(network_failure(std::move(response.error())));
+  if (!response) co_return std::unexpected(failure_of(std::move(response.error())));
   if (response->status / 100 != 2) co_return std::unexpected(status_failure(*response));
   if (!*cut) co_return failed(Failure::Kind::kInvalid, "no more was wanted");
   const nlohmann::json list = cutter.is_whole()

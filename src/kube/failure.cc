@@ -54,6 +54,15 @@ Error Failure::to_error(std::string_view what) const {
   return {why, is_ours ? Side::kSelf : Side::kOrigin, describe(what)};
 }
 
+Failure failure_of(Error error) {
+  Failure failure;
+  const bool is_ours = error.side == Side::kSelf && error.reason == Reason::kInternal;
+  failure.kind = is_ours ? Failure::Kind::kCredentials : Failure::Kind::kNetwork;
+  failure.error = error.reason;
+  failure.message = std::move(error.detail);
+  return failure;
+}
+
 Failure failure_of(int status, std::string_view body, const std::string* retry_after) {
   Failure failure;
   failure.status = status;

@@ -53,6 +53,9 @@ using Outcome = std::expected<T, Failure>;
   return std::unexpected(std::move(failure));
 }
 
+// That there was no answer. What is our own fault is one of the credentials.
+[[nodiscard]] Failure failure_of(Error error);
+
 // An answer that is no success, as the API's Status object tells it; nothing of the body is
 // trusted to be one.
 [[nodiscard]] Failure failure_of(int status, std::string_view body,

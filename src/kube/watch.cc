@@ -97,7 +97,8 @@ Duration ListWatch::Impl::pause(const Failure& failure) const {
   const Duration bound =
       std::min(options_.backoff * (1U << static_cast<unsigned>(doublings)), options_.max_backoff);
   const Duration own = client_.jittered(bound);
-  return std::max(own, failure.retry_after.value_or(Duration{}));
+  const Duration asked = failure.retry_after.value_or(Duration{});
+  return std::max(own, std::min(asked, client_.options().max_wait));
 }
 
 net::Task<void> ListWatch::Impl::run() {
@@ -168,8 +169,7 @@ std::optional<Failure> ListWatch::Impl::take(std::string_view text) {
   auto event = detail::read_event(text);
   if (!event) return unreadable(std::move(event.error().detail));
   if (event->type == "ERROR") {
-    Failure failure = failure_of(500, event->object);
-    return failure;
+    return failure_of(500, event->object);
   }
   const bool is_bookmark = event->type == "BOOKMARK";
   const bool is_removal = event->type == "DELETED";
@@ -210,24 +210,15 @@ net::Task<Outcome<void>> ListWatch::Impl::watch() {
   https::Request asked = request();
   auto response = co_await client_.transport().stream(std::move(asked), std::move(sink));
   if (end) co_return std::unexpected(*std::move(end));
-  if (!response) {
-    Failure failure;
-    failure.kind = Failure::Kind::kNetwork;
-    failure.error = response.error().reason;
-    failure.message = std::move(response.error().detail);
-    co_return std::unexpected(std::move(failure));
-  }
+  if (!response) co_return std::unexpected(failure_of(std::move(response.error())));
   if (response->status / 100 != 2) {
     co_return std::unexpected(
         failure_of(response->status, response->body, response->header("retry-after")));
   }
   const bool brought_any = state_.events != events_before || state_.version != version_before;
   if (!brought_any && client_.loop().now() - begun < kShortStream) {
-    Failure failure;
-    failure.kind = Failure::Kind::kNetwork;
-    failure.error = Reason::kOriginClosed;
-    failure.message = "the API ended the watch at once";
-    co_return std::unexpected(std::move(failure));
+    co_return std::unexpected(
+        failure_of(Error{Reason::kOriginClosed, Side::kOrigin, "the API ended the watch at once"}));
   }
   co_return Outcome<void>{};
 }

@@ -239,9 +239,10 @@ net::Task<void> serve(Session& session) {
     co_return;
   }
   session.access = *std::move(access);
-  session.transport.emplace(*session.access->authenticator,
-                            kube::network_dial(session.loop, session.resolver,
-                                               session.access->ca_pem, session.access->tls_name));
+  session.transport.emplace(
+      *session.access->authenticator,
+      kube::network_dial(session.loop, session.resolver, session.access->ca_pem,
+                         session.access->tls_name, session.access->ca_file));
   session.client.emplace(
       session.loop, *session.transport, [&] { return session.random(); },
       kube::ClientOptions{.server = session.access->server,
