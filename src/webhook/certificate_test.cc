@@ -9,7 +9,7 @@
 #include "net/run.h"
 #include "net/testing.h"
 #include "tls/self_signed.h"
-#include "webhook/testing.h"
+#include "webhook/detail/testing.h"
 #include "webhook/upkeep.h"
 
 namespace ebbgate::webhook {

@@ -191,6 +191,9 @@ class Patch {
     const std::string mark = fingerprint(*injection_);
     const std::string key(kInjectedAnnotation);
     const Json* annotations = member(*metadata, "annotations");
+    if (annotations != nullptr && !annotations->is_object()) {
+      return Unreadable("the pod's annotations are none");
+    }
     if (annotations == nullptr) {
       operations_.push_back(operation("/metadata/annotations", {{key, mark}}));
     } else if (text_of(*annotations, key.c_str()) != mark) {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "webhook/testing.h"
+#include "webhook/detail/testing.h"
 
 namespace ebbgate::webhook {
 namespace {
@@ -319,6 +319,8 @@ TEST(Inject, LetsAPodPassThatItCannotRead) {
       {{"metadata", Json::object()}, {"spec", {{"containers", {{{"envFrom", "map"}}}}}}},
       {{"spec", {{"containers", {{{"name", "a"}}}}}}},
       {{"metadata", "x"}, {"spec", {{"containers", {{{"name", "a"}}}}}}},
+      {{"metadata", {{"annotations", Json::array()}}},
+       {"spec", {{"containers", {{{"name", "a"}}}}}}},
   };
   for (const Json& pod : cases) {
     SCOPED_TRACE(pod.dump());

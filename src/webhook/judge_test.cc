@@ -6,7 +6,7 @@
 #include <chrono>
 #include <string>
 
-#include "webhook/testing.h"
+#include "webhook/detail/testing.h"
 
 namespace ebbgate::webhook {
 namespace {
