@@ -8,6 +8,8 @@
 #include <chrono>
 #include <new>
 
+#include "base/utf8.h"
+
 namespace ebbgate::source::detail {
 
 std::string sha256_hex(std::string_view octets) {
@@ -26,27 +28,10 @@ std::string sha256_hex(std::string_view octets) {
 }
 
 bool is_utf8_text(std::string_view octets) {
-  std::size_t at = 0;
-  while (at < octets.size()) {
-    const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(octets[i]); };
-    const unsigned char first = octet(at);
-    if (first == 0) return false;
-    if (first < 0x80) {
-      ++at;
-      continue;
-    }
-    const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || octets.size() - at < size) return false;
-    for (std::size_t i = 1; i < size; ++i) {
-      if ((octet(at + i) & 0xc0) != 0x80) return false;
-    }
-    // Longer than need be, surrogates, and past U+10FFFF.
-    const unsigned char second = octet(at + 1);
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-        (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) {
-      return false;
-    }
-    at += size;
+  while (!octets.empty()) {
+    const std::size_t length = utf8_length(octets);
+    if (length == 0 || octets.front() == '\0') return false;
+    octets.remove_prefix(length);
   }
   return true;
 }
