@@ -56,7 +56,7 @@ struct MintedAuthenticator::State {
   bool is_minting = false;
   std::optional<Credential> held;
   WallTime renew_at = WallTime::max();
-  Error failure;
+  std::optional<Error> failure;  // of the last that was made
 };
 
 MintedAuthenticator::MintedAuthenticator(net::Loop& loop, const Clock& clock, Mint mint,
@@ -73,11 +73,22 @@ net::Task<Result<Credential>> MintedAuthenticator::get() {
     const Deadline deadline = state.loop.after(2 * kProgramTime);
     static_cast<void>(co_await state.minted.wait(deadline));
     if (state.is_good(state.clock.wall())) co_return *state.held;
-    co_return std::unexpected(state.failure);
+    if (state.failure) co_return std::unexpected(*state.failure);
+    co_return internal("the credential that others waited for did not come");
   }
-  state.is_minting = true;
+  // Who mints may be given up in the middle: the next then does it.
+  struct Minting {
+    explicit Minting(State& of) : state(of) { state.is_minting = true; }
+    Minting(const Minting&) = delete;
+    Minting& operator=(const Minting&) = delete;
+    ~Minting() {
+      state.is_minting = false;
+      state.minted.notify_all();
+    }
+    State& state;
+  };
+  const Minting minting(state);
   auto made = co_await state.mint();
-  state.is_minting = false;
   const WallTime now = state.clock.wall();
   if (made) {
     state.keep(*std::move(made), now);
@@ -90,9 +101,8 @@ net::Task<Result<Credential>> MintedAuthenticator::get() {
     state.failure = std::move(made.error());
     state.renew_at = now + kRetryPause;
   }
-  state.minted.notify_all();
   if (state.is_good(now)) co_return *state.held;
-  co_return std::unexpected(state.failure);
+  co_return std::unexpected(*state.failure);
 }
 
 void MintedAuthenticator::reject(const Credential& refused) {

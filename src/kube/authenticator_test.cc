@@ -9,6 +9,7 @@
 
 #include "kube/access.h"
 #include "kube/testing.h"
+#include "net/background.h"
 
 namespace ebbgate {
 // What a failing test shows of a secret, in place of its octets.
@@ -126,6 +127,23 @@ TEST(MintedAuthenticator, AsksOnceForAllWhoWait) {
   net::testing::run_to_end(*loop, get_two(*loop, authenticator, first, second));
   EXPECT_EQ(first + second, "tt");
   EXPECT_EQ(count, 1);
+}
+
+TEST(MintedAuthenticator, IsAskedByTheNextWhereOneGaveUp) {
+  const auto loop = net::testing::make_loop();
+  const TestClock clock;
+  int count = 0;
+  MintedAuthenticator authenticator(*loop, clock, [&] { return mint_slowly(*loop, count); });
+  std::string given_up;
+  {
+    net::Background asking;
+    asking.start(Minter::keep(authenticator, given_up), net::testing::abort_on_failure);
+  }
+  std::string out;
+  net::testing::run_to_end(*loop, Minter::keep(authenticator, out));
+  EXPECT_EQ(out, "t");
+  EXPECT_EQ(given_up, "");
+  EXPECT_EQ(count, 2);
 }
 
 TEST(CredentialFiles, AreReadAgainEachMinute) {
