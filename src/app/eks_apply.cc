@@ -86,6 +86,19 @@ void stop(Run& run, const aws::Failure& failure, std::string_view what) {
   run.next = deploy::next_step(failure);
 }
 
+deploy::StackResult would_write_over(const std::string& parameter) {
+  deploy::StackResult result;
+  result.end = End::kNeedsYes;
+  result.why =
+      "the change of `domains`, `bundles` or `policy` would write over the policy that was "
+      "pushed to " +
+      parameter;
+  result.next =
+      "push the whole list by `ebbgate policy push` and take the change of eks.yaml back, "
+      "or have what was pushed in eks.yaml too and run the same command with --yes";
+  return result;
+}
+
 net::Task<Run> bring_up(AwsSession& session, const EksJob& job, deploy::Progress& progress) {
   Run run;
   net::Loop& loop = session.loop();
@@ -134,6 +147,18 @@ net::Task<Run> bring_up(AwsSession& session, const EksJob& job, deploy::Progress
     }
     progress.begin(step.id, step.stack, run.steps.size() + 1, job.plan.steps.size(), step.minutes,
                    loop.now());
+    if (step.id == "gateway" && !job.options.yes) {
+      auto pushed = co_await deploy::learn_pushed_policy(client, *order, soon());
+      if (!pushed) {
+        stop(run, pushed.error(), "ssm GetParameter");
+        co_return run;
+      }
+      if (!pushed->empty()) {
+        run.steps.push_back({step.id, step.stack, would_write_over(*pushed)});
+        progress.end(run.steps.back().result, loop.now());
+        co_return run;
+      }
+    }
     auto result = co_await driver.bring_up(*std::move(order));
     progress.end(result, loop.now());
     const bool is_good = result.is_good();

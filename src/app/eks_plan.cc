@@ -30,6 +30,7 @@ struct Seen {
   std::vector<deploy::StackNow> stacks;
   std::vector<config::Problem> problems;
   std::string address_room;
+  std::string pushed_policy;  // the parameter's name, where a policy in it would be written over
 };
 
 net::Task<Seen> look(AwsSession& session, const EksJob& job) {
@@ -68,6 +69,18 @@ net::Task<Seen> look(AwsSession& session, const EksJob& job) {
     offline(network.error(), "ec2 DescribeVpcEndpoints");
     co_return seen;
   }
+  const deploy::Step& gateway = *job.plan.step("gateway");
+  const auto order =
+      deploy::order_of(job.plan, gateway, *deploy::find_template(job.templates, gateway.id),
+                       job.settings, seen.facts);
+  if (order) {
+    auto pushed = co_await deploy::learn_pushed_policy(client, *order, deadline);
+    if (!pushed) {
+      offline(pushed.error(), "ssm GetParameter");
+      co_return seen;
+    }
+    seen.pushed_policy = *std::move(pushed);
+  }
   seen.address_room =
       co_await deploy::learn_address_room(client, job.settings, seen.facts, deadline);
   seen.is_online = true;
@@ -90,6 +103,10 @@ StepView view(const EksJob& job, const deploy::Step& step, const Seen& seen) {
   auto order = deploy::order_of(job.plan, step, *found, job.settings, seen.facts);
   if (!order) return {"changes", {order.error().detail}};
   auto differences = deploy::differences(*now->stack, now->template_body, *order);
+  if (step.id == "gateway" && !seen.pushed_policy.empty()) {
+    differences.push_back("the policy that was pushed to " + seen.pushed_policy +
+                          " since is written over, which needs --yes");
+  }
   return {differences.empty() ? "unchanged" : "changes", std::move(differences)};
 }
 

@@ -6,6 +6,7 @@
 #include "aws/ec2.h"
 #include "aws/logs.h"
 #include "aws/servicequotas.h"
+#include "aws/ssm.h"
 #include "deploy/check.h"
 #include "noproxy/aws_names.h"
 
@@ -13,6 +14,14 @@ namespace ebbgate::deploy {
 
 namespace cfn = aws::cloudformation;
 namespace ec2 = aws::ec2;
+namespace {
+
+const std::string* value_of(const cfn::Pairs& pairs, std::string_view key) {
+  const auto found = std::ranges::find(pairs, key, &cfn::Pairs::value_type::first);
+  return found == pairs.end() ? nullptr : &found->second;
+}
+
+}  // namespace
 
 net::Task<aws::Outcome<std::vector<config::Problem>>> learn_zones(
     aws::Client& client, const config::EksSettings& settings, Facts& facts, Deadline deadline) {
@@ -109,6 +118,23 @@ net::Task<aws::Outcome<void>> learn_network(aws::Client& client,
   }
   std::ranges::sort(facts.vpc_endpoints);
   co_return aws::Outcome<void>();
+}
+
+net::Task<aws::Outcome<std::string>> learn_pushed_policy(aws::Client& client,
+                                                         const StackOrder& order,
+                                                         Deadline deadline) {
+  auto stack = co_await cfn::describe_stack(client, order.name, deadline);
+  if (!stack) co_return std::unexpected(std::move(stack.error()));
+  if (!*stack) co_return std::string();
+  const std::string* before = value_of((*stack)->parameters, "PolicyDocument");
+  const std::string* after = value_of(order.parameters, "PolicyDocument");
+  const std::string* name = value_of((*stack)->outputs, "PolicyParameter");
+  if (!before || !after || !name || *before == *after) co_return std::string();
+  auto there = co_await aws::ssm::get_parameter(client, *name, deadline);
+  if (!there && there.error().is("ParameterNotFound")) co_return std::string();
+  if (!there) co_return std::unexpected(std::move(there.error()));
+  const bool is_pushed = there->value != *before && there->value != *after;
+  co_return is_pushed ? *name : std::string();
 }
 
 net::Task<std::string> learn_address_room(aws::Client& client, const config::EksSettings& settings,

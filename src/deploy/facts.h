@@ -38,6 +38,13 @@ struct StackNow {
                                                           const config::EksSettings& settings,
                                                           Facts& facts, Deadline deadline);
 
+// The name of the parameter that holds the fleet's policy, where carrying out the order would write
+// over a policy that others have put there since (`ebbgate policy push`): it wants another document
+// than the stack was made of, and what is there is neither. Empty: nothing is lost.
+[[nodiscard]] net::Task<aws::Outcome<std::string>> learn_pushed_policy(aws::Client& client,
+                                                                       const StackOrder& order,
+                                                                       Deadline deadline);
+
 // Whether the account has room for the fleet's addresses; a sentence where it has not, or where
 // that cannot be told.
 [[nodiscard]] net::Task<std::string> learn_address_room(aws::Client& client,

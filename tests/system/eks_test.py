@@ -89,6 +89,25 @@ class Applying(EksCase):
         self.assertIn("--yes", said)
         self.assertEqual(before, self.statuses())
 
+    def test_a_policy_that_was_pushed_is_written_over_with_yes_only(self):
+        self.succeed("apply")
+        gateway = self.aws.cloudformation.stack("EKSdemo-gateway")
+        name = gateway.resources["Policy"].physical
+        mine = self.aws.ssm.value(name)
+        self.change("  - api.github.com\n", "  - api.github.com\n  - first.example\n")
+        self.assertIn("gateway: updated", self.succeed("apply"))  # nobody has pushed anything
+        self.assertIn("first.example", self.aws.ssm.value(name))
+        self.assertNotEqual(mine, self.aws.ssm.value(name))
+        self.aws.ssm.put(name, "pushed: later")
+        self.assertIn("nothing has changed", self.succeed("apply"))
+        self.change("- first.example", "- second.example")
+        self.assertIn("written over", self.succeed("plan"))
+        said = self.fail_with_next("apply")
+        self.assertIn(f"pushed to {name}", said)
+        self.assertEqual("pushed: later", self.aws.ssm.value(name))
+        self.assertIn("gateway: updated", self.succeed("apply", "--yes"))
+        self.assertIn("second.example", self.aws.ssm.value(name))
+
     def test_json_is_for_programs(self):
         done = self.run_eks("apply", "--format", "json")
         self.assertEqual(0, done.returncode, done.stderr)
