@@ -46,16 +46,15 @@ PolicyLoader::~PolicyLoader() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::vector<config::PolicyText> PolicyLoader::texts() const {
-  return sources_ == nullptr ? std::vector<config::PolicyText>() : sources_->texts().texts;
-}
-
-bool PolicyLoader::is_waiting() const {
-  return sources_ != nullptr && !sources_->texts().missing.empty();
+std::vector<config::PolicyText> PolicyLoader::take_texts() {
+  if (sources_ == nullptr) return {};
+  PolicySources::Texts texts = sources_->texts();
+  missing_ = std::move(texts.missing);
+  return std::move(texts.texts);
 }
 
 bool PolicyLoader::load() {
-  return publish(config::load_policy(*settings_, seed_, {}, texts()));
+  return publish(config::load_policy(*settings_, seed_, {}, take_texts()));
 }
 
 void PolicyLoader::reload() {
@@ -79,7 +78,7 @@ void PolicyLoader::refresh() {
 
 void PolicyLoader::start_loading() {
   thread_ = std::thread(
-      [this, retired = std::move(retired_), last = in_force_, texts = texts()]() mutable {
+      [this, retired = std::move(retired_), last = in_force_, texts = take_texts()]() mutable {
         ::pthread_setname_np(::pthread_self(), "policy");
         retired.clear();  // here, where the time it takes delays nobody
         try {
@@ -117,8 +116,8 @@ bool PolicyLoader::publish(config::LoadedPolicy loaded) {
 }
 
 bool PolicyLoader::take_over(config::LoadedPolicy loaded) {
-  if (loaded.policy != nullptr && is_waiting()) {
-    for (const std::string& name : sources_->texts().missing) {
+  if (loaded.policy != nullptr && !missing_.empty()) {
+    for (const std::string& name : missing_) {
       say("no policy is in force before " + name + " has given its part");
     }
     return true;

@@ -53,8 +53,8 @@ class PolicyLoader {
  private:
   void start_loading();
   void end_loading();
-  [[nodiscard]] std::vector<config::PolicyText> texts() const;
-  [[nodiscard]] bool is_waiting() const;
+  // For a loading that begins; missing_ then says which sources it has to do without.
+  [[nodiscard]] std::vector<config::PolicyText> take_texts();
   bool publish(config::LoadedPolicy loaded);
   bool take_over(config::LoadedPolicy loaded);
   void put_in_force(config::LoadedPolicy loaded);
@@ -71,6 +71,7 @@ class PolicyLoader {
   std::vector<Endpoint> listeners_;
   // The one before: kept until the next, so that no worker has to take it apart.
   std::vector<proxy::SnapshotPtr> retired_;
+  std::vector<std::string> missing_;
   bool is_too_old_ = false;
   config::LoadedPolicy in_force_;  // what the next loading keeps of it where a file is invalid
   std::thread thread_;

@@ -109,6 +109,7 @@ void TunnelRecord::tunnel_ended(const net::TunnelEnd& end) {
 }
 
 bool TunnelRecord::is_allowed_by(const Snapshot& snapshot, WallTime now) const {
+  if (snapshot.is_too_old) return false;
   const auto host = Host::parse(text(kHost));
   if (!host) return false;
   policy::Subject subject;

@@ -214,6 +214,19 @@ class BeforeTheFirstPolicy(SourceCase):
         self.assertEqual(200, self.verdict(gateway, "a.test"))
         self.assertEqual(200, gateway.page("/readyz").status)
 
+    def test_what_one_source_denies_never_passes_before_it_has_come(self):
+        """The allowing one takes long to load, and the denying one comes while it does."""
+        names = ",".join(f"h{n}.example" for n in range(200_000))
+        self.aws.s3.put("policies", "allow.list", names + ",.test:1-65535")
+        self.aws.ssm.put(NAME, document("c.test") + "  deny:\n    - hosts: [b.test]\n")
+        self.aws.faults.next("ssm", "GetParameter", "throttle")
+        gateway = self.gateway("--policy-source", "s3://policies/allow.list")
+        asked = []
+        while self.verdict(gateway, "a.test") != 200:
+            asked.append(self.verdict(gateway, "b.test"))
+        asked += [self.verdict(gateway, "b.test") for _ in range(20)]
+        self.assertEqual({403}, set(asked))
+
     def test_an_invalid_local_file_ends_the_start(self):
         (self.folder / "local.yaml").write_text("{")
         with self.assertRaisesRegex(AssertionError, r"local\.yaml:"):
@@ -347,6 +360,23 @@ class TheAgeOfAPolicy(SourceCase):
         self.aws.faults.clear()
         gateway.signal(signal.SIGHUP)
         self.wait_for_verdict(gateway, "a.test", 200, 20)
+
+    def test_ends_the_open_tunnels_too_where_changes_cut(self):
+        self.aws.ssm.put(NAME, document("a.test"))
+        gateway = self.gateway("--policy-max-age", "2s", "--on-policy-change", "cut")
+        self.wait_for_verdict(gateway, "a.test", 200)
+        server = self.enter(TcpOrigin())
+        tunnel = self.enter(gateway.client())
+        self.assertEqual(200, tunnel.connect(f"a.test:{server.port}").status)
+        tunnel.send(client_hello("a.test"))
+        behind = self.enter(server.accept())
+        self.assertTrue(behind.recv(4096))
+        self.aws.faults.next("ssm", "*", "500", None)
+        behind.settimeout(30)
+        try:
+            self.assertEqual(b"", behind.recv(100))
+        except ConnectionResetError:
+            pass  # cut is not finished
 
     def test_an_upgrade_waits_until_the_successor_has_a_policy(self):
         self.aws.ssm.put(NAME, document("a.test"))
