@@ -11,7 +11,8 @@
 
 namespace ebbgate::webhook::detail {
 
-using Json = nlohmann::ordered_json;
+// Not the ordered kind, which looks for a key among all of them one by one.
+using Json = nlohmann::json;
 
 // The member of an object; null where there is none, where it is `null`, or where `from` is no
 // object.
