@@ -115,6 +115,9 @@ class Metrics(Case):
     def test_every_metric_is_documented_and_the_other_way_round(self):
         self.traffic()
         text = self.gateway.page("/metrics").body.decode()
+        with Gateway("--policy-source", "https://127.0.0.1:1/policy.yaml", "--policy-cache",
+                     "/nonexistent/cache", admin="127.0.0.1:0") as of_a_source:
+            text += of_a_source.page("/metrics").body.decode()
         served = set(re.findall(r"^# TYPE (\S+)", text, re.M))
         documented = set(re.findall(r"^\| `(\w+)` \|", DOCUMENTED.read_text(), re.M))
         self.assertEqual(documented, served)
