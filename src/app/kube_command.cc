@@ -55,6 +55,7 @@ Where the gateways run, and who goes through them:
   --namespace NAME               The gateways' own; default: ebbgate-system.
   --image IMAGE                  Of the gateways.
   --monitoring                   Besides, what Prometheus's operator takes.
+  --webhook                      Besides, what gives pods the proxy without their mentioning it.
   --monitoring-namespace NAME    Where Prometheus runs; default: monitoring.
 
 The cluster's network, as in `ebbgate noproxy`:
@@ -72,7 +73,7 @@ For EKS and CoreDNS:
   --policy FILE|DIR *            Whose names CoreDNS answers.
 
 Output:
-  --part PART *                  Only that: crds, gateway, monitoring, namespaces,
+  --part PART *                  Only that: crds, gateway, monitoring, webhook, namespaces,
                                  proxy-environment, daemonsets, aws-auth, coredns or commands.
   --output DIR                   Write files; DIR has to be new, empty, or written by this before.
   --help                         This text.
@@ -159,6 +160,8 @@ std::string take_flags(const config::Arguments& arguments, Options& options) {
       add_split(*list->second, flag.value);
     } else if (flag.name == "monitoring") {
       options.answers.has_monitoring = flag.value == "true";
+    } else if (flag.name == "webhook") {
+      options.answers.has_webhook = flag.value == "true";
     } else if (flag.name == "for") {
       if (flag.value != "in-cluster" && flag.value != "eks-ec2-fleet") {
         return "--for is in-cluster or eks-ec2-fleet";
@@ -262,7 +265,8 @@ int run_kube(std::span<const char* const> words) {
                                            {"vpc-cidr"},
                                            {"service-cidr"},
                                            {"cluster-endpoint"},
-                                           {"monitoring", config::FlagValue::kNone}};
+                                           {"monitoring", config::FlagValue::kNone},
+                                           {"webhook", config::FlagValue::kNone}};
   for (const auto& [name, text] : texts_of(options)) flags.push_back({name});
   for (const auto& [name, list] : lists_of(options)) flags.push_back({name});
   const config::Arguments arguments = config::split_arguments(words, flags);

@@ -425,6 +425,28 @@ class Manifests(Case):
                                timeout=PATIENCE).stdout.strip()
         self.assertIn(f"--no-proxy={built}", flags)
 
+    def test_the_program_renders_them_for_a_cluster(self):
+        def rendered(*words):
+            done = subprocess.run([BINARY, "kube", "manifests", "--vpc-cidr", "10.1.0.0/16",
+                                   "--service-cidr", "10.2.0.0/16", *words], capture_output=True,
+                                  text=True, timeout=PATIENCE)
+            self.assertEqual(0, done.returncode, done.stderr)
+            return list(yaml.safe_load_all(done.stdout))
+        self.assertEqual([], [each for each in rendered()
+                              if each["metadata"]["name"] == "ebbgate-webhook"])
+        documents = rendered("--webhook", "--part", "webhook", "--namespace", "egress",
+                             "--proxy-url", "http://nlb.example:3128")
+        self.assertEqual(len(manifests()) - 1, len(documents))
+        text = json.dumps(documents)
+        for word in ("10.64.", "172.20.", "ebbgate-system", "answer:", "each:"):
+            self.assertNotIn(word, text)
+        flags = [each for each in documents if each["kind"] == "Deployment"][0]["spec"]["template"][
+            "spec"]["containers"][0]["args"]
+        self.assertIn("--proxy-url=http://nlb.example:3128", flags)
+        self.assertIn("--service=ebbgate-webhook.egress", flags)
+        self.assertTrue(any(each.startswith("--no-proxy=localhost,") and "10.1.0.0/16" in each
+                            for each in flags))
+
     def test_it_can_neither_block_the_cluster_nor_itself(self):
         hooks = [each for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
                  for config in of_kind(kind) for each in config["webhooks"]]

@@ -14,7 +14,11 @@ namespace ebbgate::deploy {
 namespace {
 
 constexpr std::string_view kNamespace = "ebbgate-system";  // of the files
-constexpr std::size_t kMaxConfigMap = 1'000'000;           // octets
+constexpr std::string_view kNoProxy =  // of the files, with their example networks
+    "localhost,127.0.0.1,::1,[::1],169.254.169.254,fd00:ec2::254,[fd00:ec2::254],"
+    "169.254.170.23,fd00:ec2::23,[fd00:ec2::23],172.20.0.0/16,172.20.0.1,"
+    "kubernetes.default.svc,.svc,.cluster.local,.internal,10.64.0.0/16";
+constexpr std::size_t kMaxConfigMap = 1'000'000;  // octets
 constexpr std::string_view kConfigMap = "proxy-environment-variables";
 
 bool is_label(std::string_view text) {  // RFC 1123, as names of namespaces
@@ -194,6 +198,9 @@ class Renderer {
     marks_["vpc-cidr"] = {"10.64.0.0/16", texts(network.vpc_cidrs)};
     marks_["service-cidr"] = {"172.20.0.0/16", {}};
     if (network.service_cidr) marks_["service-cidr"].answers = {network.service_cidr->str()};
+    marks_["proxy-url"] = {"http://ebbgate." + std::string(kNamespace) + ".svc.cluster.local:3128",
+                           {environment.proxy}};
+    marks_["no-proxy"] = {std::string(kNoProxy), {environment.no_proxy}};
     marks_["monitoring-namespace"] = {"monitoring", {answers.monitoring_namespace}};
   }
 
@@ -203,6 +210,7 @@ class Renderer {
     take("base/", KubePart::kGateway);
     take(is_in_cluster ? "overlays/in-cluster/" : "overlays/eks-ec2-fleet/", KubePart::kGateway);
     if (answers_.has_monitoring) take("overlays/monitoring/", KubePart::kMonitoring);
+    if (answers_.has_webhook) take("webhook/", KubePart::kWebhook);
     for (const std::string& each : answers_.app_namespaces) {
       marks_["app-namespace"] = {"default", {each}};
       const std::string folder = "namespaces/" + each + "/";
@@ -266,8 +274,8 @@ class Renderer {
 }  // namespace
 
 std::string_view word(KubePart part) {
-  static constexpr std::array<std::string_view, 9> kWords = {
-      "crds",       "gateway",  "monitoring", "namespaces", "proxy-environment",
+  static constexpr std::array<std::string_view, 10> kWords = {
+      "crds",       "gateway",  "monitoring", "webhook", "namespaces", "proxy-environment",
       "daemonsets", "aws-auth", "coredns",    "commands"};
   return kWords.at(static_cast<std::size_t>(part));
 }

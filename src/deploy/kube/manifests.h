@@ -20,6 +20,7 @@ struct KubeAnswers {
   GatewayPlace place = GatewayPlace::kInCluster;
   bool has_monitoring = false;  // with kInCluster: Prometheus's operator is there
   std::string monitoring_namespace = "monitoring";
+  bool has_webhook = false;  // pods get the proxy's settings without mentioning them
   std::string own_namespace = "ebbgate-system";
   std::string image;      // empty: that of the files
   std::string proxy_url;  // `http://host:port`; empty with kInCluster: its own service
@@ -39,6 +40,7 @@ enum class KubePart : std::uint8_t {
   kCrds,
   kGateway,  // namespace, rights, and what runs in the cluster
   kMonitoring,
+  kWebhook,
   kNamespaces,        // of applications: network policies, and the proxy's variables
   kProxyEnvironment,  // the ConfigMap in kube-system
   kDaemonSets,        // aws-node and kube-proxy
