@@ -9,7 +9,6 @@ import pathlib
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from harness.aws import Emulator  # noqa: E402
@@ -255,7 +254,9 @@ class Lists(ClientCase):
         self.assertEqual(600, probe.value("list", **PODS))
 
     def test_memory_does_not_grow_with_the_list(self):
-        # A sanitizer keeps what was freed, for a while.
+        if b"__tsan_init" in pathlib.Path(os.environ["EBBGATE_KUBE_PROBE"]).read_bytes():
+            self.skipTest("a sanitizer's memory is not ours")
+        # Another keeps what was freed, for a while.
         options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0"
         probe = self.probe({"KUBECONFIG": str(self.cluster.kubeconfig()), "ASAN_OPTIONS": options})
         self.assertEqual(0, probe.value("list", **PODS))
