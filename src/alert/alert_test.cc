@@ -49,6 +49,7 @@ TEST(ReadAttempt, IsNothingForWhatIsNoAttempt) {
            R"({"verdict":"DENY","reason":"draining"})",
            R"({"verdict":"DENY","reason":"over-capacity"})",
            R"({"verdict":"DENY","reason":"no-policy"})",
+           R"({"client":"10.1.1.1","host":"a.test","verdict":"DENY","reason":"policy-too-old"})",
            R"({"verdict":)",
            "",
            "[]",

@@ -14,9 +14,9 @@ namespace {
 using Json = nlohmann::json;
 
 // What says nothing about where somebody wanted to go.
-constexpr std::array kOfTheGateway = {Reason::kNoPolicy,     Reason::kOverLimit,
-                                      Reason::kOverCapacity, Reason::kDraining,
-                                      Reason::kAuditStalled, Reason::kInternal};
+constexpr std::array kOfTheGateway = {
+    Reason::kNoPolicy, Reason::kPolicyTooOld, Reason::kOverLimit, Reason::kOverCapacity,
+    Reason::kDraining, Reason::kAuditStalled, Reason::kInternal};
 
 std::string text(const Json& object, const char* key) {
   const auto found = object.find(key);
