@@ -197,6 +197,7 @@ int run_webhook(std::span<const char* const> words) {
   options.upkeep.secret = "ebbgate-webhook";
   const std::vector<FlagOf> flags = flags_of(options);
   std::vector<config::FlagSyntax> known;
+  known.reserve(flags.size());
   for (const FlagOf& flag : flags) known.push_back({flag.name, flag.value});
   const config::Arguments arguments = config::split_arguments(words, known);
   if (arguments.help) {

@@ -424,14 +424,14 @@ std::string java_options(std::string_view proxy_url, std::string_view no_proxy) 
   if (proxy_url.ends_with('/')) proxy_url.remove_suffix(1);
   const auto authority = Authority::parse(proxy_url);
   if (!authority) return {};
-  // Java puts an address into brackets itself.
+  // Of the property an address is without its brackets.
   const IpAddress* address = authority->host.address();
   const std::string host = address != nullptr ? address->str() : authority->host.str();
   const std::string port = std::to_string(authority->port.value());
   std::string out;
   for (const char* scheme : {"http", "https"}) {
-    out += std::string(out.empty() ? "" : " ") + "-D" + scheme + ".proxyHost=" + host + " -D" +
-           scheme + ".proxyPort=" + port;
+    out.append(out.empty() ? "-D" : " -D").append(scheme).append(".proxyHost=").append(host);
+    out.append(" -D").append(scheme).append(".proxyPort=").append(port);
   }
   const std::string exceptions = noproxy::java_non_proxy_hosts(entries_of(no_proxy));
   if (!exceptions.empty()) out += " -Dhttp.nonProxyHosts=" + exceptions;

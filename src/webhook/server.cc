@@ -222,7 +222,7 @@ net::Task<Result<void>> Server::converse(Connection& connection) {
     Deadline deadline = Deadline::never();
     const auto has_head = co_await read_head(connection, reader, deadline);
     if (!has_head) {
-      const Error error = has_head.error();
+      const Error& error = has_head.error();
       if (error.side == Side::kClient && error.reason != Reason::kClientClosed) {
         [[maybe_unused]] const auto told = co_await refuse(connection, 400, error.detail + "\n");
       }
@@ -237,7 +237,7 @@ net::Task<Result<void>> Server::converse(Connection& connection) {
     }
     const auto body = co_await read_body(connection, head, deadline);
     if (!body) {
-      const Error error = body.error();
+      const Error& error = body.error();
       const std::uint16_t status = error.reason == kTooLarge                   ? 413
                                    : error.reason == kTooMany                  ? 503
                                    : error.reason == Reason::kMalformedRequest ? 400
