@@ -95,8 +95,7 @@ inline std::string read_file(const std::filesystem::path& path) {
 }
 
 inline std::string document(std::string_view name) {
-  const std::filesystem::path here(__FILE__);
-  return read_file(here.parent_path() / "../../../docs" / name);
+  return read_file(std::filesystem::path(EBBGATE_SOURCE_DIR) / "docs" / name);
 }
 
 // The code words of the first column of a page's tables.
