@@ -233,6 +233,17 @@ class Archives(Case):
 
 
 @unittest.skipUnless(shutil.which("debootstrap"), "there is no debootstrap")
+def debian_mirror():
+    """Where this machine's own apt has Debian 12 from."""
+    told = run("apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)",
+               "Created-By: Packages").stdout
+    for line in told.splitlines():
+        release, _, uri = line.partition(" ")
+        if release == "bookworm":
+            return uri
+    raise unittest.SkipTest("this machine's apt has no Debian 12")
+
+
 @unittest.skipUnless("x86-64" in TARBALLS, "no package for this machine was made")
 class Deb(Case):
     """In a minimal Debian 12, made once and copied."""
@@ -246,7 +257,7 @@ class Deb(Case):
             shutil.rmtree(cls.BASE, ignore_errors=True)
             cls.BASE.parent.mkdir(parents=True, exist_ok=True)
             done = run("debootstrap", "--variant=minbase", "--include=systemd,ca-certificates,curl",
-                       "bookworm", cls.BASE, "http://deb.debian.org/debian")
+                       "bookworm", cls.BASE, debian_mirror())
             if done.returncode:
                 raise unittest.SkipTest("debootstrap failed: " + done.stdout[-300:])
             (cls.BASE / "complete").touch()
