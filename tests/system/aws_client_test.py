@@ -1,4 +1,4 @@
-# labels: concurrent
+# labels: aws
 """The AWS client against the tests' own AWS, which checks each signature and permission: every
 operation that is used, every place that credentials come from, and what goes wrong on the way."""
 

@@ -1,4 +1,4 @@
-# labels: concurrent
+# labels: kube
 """The Kubernetes client against the tests' own API server: every way to say who is there, lists of
 any length, watches that survive what happens to them. Where KUBECONFIG names a cluster, what only
 reads is asked of that one, too."""
