@@ -26,9 +26,20 @@ def saying(body):
 
 class NamesCase(Case):
     def setUp(self):
-        self.public = self.enter(HttpOrigin(saying(b"public"), address=PUBLIC))
-        self.inner = self.enter(HttpOrigin(saying(b"inner"), port=self.public.port))
+        self.public, self.inner = self.origins_of_one_port()
         self.port = self.public.port
+
+    def origins_of_one_port(self):
+        """What is free on one address may be taken on the other, by a test beside this one."""
+        for _ in range(50):
+            public = HttpOrigin(saying(b"public"), address=PUBLIC)
+            try:
+                inner = HttpOrigin(saying(b"inner"), port=public.port)
+            except OSError:
+                public.close()
+                continue
+            return self.enter(public), self.enter(inner)
+        raise AssertionError("there is no port that is free on both addresses")
 
     def gateway(self, zone, *flags, allow=(".test",), **options):
         self.dns = self.enter(DnsServer(zone))
