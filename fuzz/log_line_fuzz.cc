@@ -23,8 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return count;
   });
   const analyse::LogCounts& counts = reader.counts();
-  if (counts.lines !=
-      counts.events + counts.without_target + counts.unreadable + counts.too_long) {
+  if (counts.lines != counts.events + counts.without_target + counts.unreadable + counts.too_long) {
     std::abort();
   }
   const analyse::Learned learned = learner.learn();

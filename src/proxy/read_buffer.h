@@ -14,7 +14,7 @@ namespace ebbgate::proxy {
 class BlockPool {
  public:
   static constexpr std::size_t kBlock = 16 * 1024;  // octets: a TLS record, or any usual head
-  BlockPool() { blocks_.reserve(kKept); }  // so that giving back cannot fail
+  BlockPool() { blocks_.reserve(kKept); }           // so that giving back cannot fail
   [[nodiscard]] std::unique_ptr<char[]> take();
   void give_back(std::unique_ptr<char[]> block);
 

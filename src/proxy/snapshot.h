@@ -13,7 +13,7 @@ namespace ebbgate::proxy {
 struct Snapshot {
   std::shared_ptr<const policy::Policy> policy;  // never null
   policy::AddressGuard guard;
-  std::string version;  // of the sources it was made from, as events show it
+  std::string version;      // of the sources it was made from, as events show it
   bool is_too_old = false;  // nothing may be let pass by it any more
 };
 
