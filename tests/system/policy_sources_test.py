@@ -6,8 +6,10 @@ import base64
 import hashlib
 import http.server
 import json
+import os
 import pathlib
 import random
+import re
 import signal
 import ssl
 import subprocess
@@ -389,6 +391,8 @@ class TheAgeOfAPolicy(SourceCase):
         while time.monotonic() < until:
             self.assertEqual(200, self.verdict(gateway, "a.test"))
         self.assertTrue(gateway.err.wait_for("^ebbgate: ready", start=said, patience=40))
+        line = gateway.err.wait_for(r"process \d+ has taken over", start=said)
+        self.addCleanup(os.kill, int(re.search(r"process (\d+)", line)[1]), signal.SIGKILL)
         self.assertEqual(200, self.verdict(gateway, "a.test"))
 
 
