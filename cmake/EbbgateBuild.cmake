@@ -61,6 +61,9 @@ function(ebbgate_library name)
   elseif(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_LIBS} GTest::gmock GTest::gtest_main)
+    # What is tested is optimized; most of a test is matchers, which take longer to compile then
+    # than the tests take to run.
+    target_compile_options(${name}_test PRIVATE -O0)
     set(properties TIMEOUT 120)
     if(ARG_CONCURRENT)
       list(APPEND properties LABELS concurrent)
