@@ -49,6 +49,8 @@ Arguments split_arguments(std::span<const char* const> words, std::span<const Fl
       out.flags.push_back({std::string(name), "true"});
     } else if (i + 1 < words.size() && !std::string_view(words[i + 1]).starts_with("--")) {
       out.flags.push_back({std::string(name), words[++i]});
+    } else if (syntax->value == FlagValue::kOptional) {
+      out.flags.push_back({std::string(name), std::string(syntax->implied)});
     } else {
       out.problems.push_back({.file = std::string(flag),
                               .message = "its value is missing",

@@ -15,11 +15,13 @@ namespace ebbgate::config {
 enum class FlagValue : std::uint8_t {
   kNone,      // a switch; `--flag=false` turns it off
   kRequired,  // `--flag VALUE` or `--flag=VALUE`
+  kOptional,  // the same, or `--flag` alone; for subcommands without operands
 };
 
 struct FlagSyntax {
   std::string_view name;  // without the dashes
   FlagValue value = FlagValue::kRequired;
+  std::string_view implied = {};  // of kOptional: the value of the flag alone
 };
 
 struct Flag {

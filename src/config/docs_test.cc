@@ -39,7 +39,8 @@ TEST(ConfigurationPage, HasTheSettingsOfTheHelpInItsOrderWithTheirDefaults) {
   for (const detail::Setting& setting : detail::setting_table()) {
     names.emplace_back(setting.name);
     std::string row = "| `--" + std::string(setting.name);
-    if (!setting.value.empty()) row += " " + std::string(setting.value);
+    const std::string value(setting.value);
+    if (!value.empty()) row += setting.implied.empty() ? " " + value : " [" + value + "]";
     for (std::size_t at = row.find('|', 1); at != std::string::npos; at = row.find('|', at + 2)) {
       row.insert(at, "\\");
     }

@@ -67,7 +67,8 @@ std::string run_help() {
       out += '\n' + std::string(group) + ":\n";
     }
     std::string flag = "--" + std::string(setting.name);
-    if (!setting.value.empty()) flag += ' ' + std::string(setting.value);
+    const std::string value(setting.value);
+    if (!value.empty()) flag += setting.implied.empty() ? ' ' + value : " [" + value + "]";
     if (setting.repeat == detail::Repeat::kList) flag += " *";
     std::string text(setting.help);
     if (!setting.value.empty() && setting.fallback != "none") {

@@ -50,6 +50,7 @@ class Loader {
     check_file("ca-file", out_.settings.ca_file, "name a file of PEM certificates");
     check_file("policy-key", out_.settings.policy_key, "name a file with a public key in PEM");
     check_sources();
+    check_kube();
     for (const Cidr& cidr : out_.settings.allow_private) {
       warn("allow-private", cidr.str() + " is open to every entry",
            "name it in the `addresses` of the entries that need it");
@@ -294,10 +295,26 @@ class Loader {
     }
   }
 
+  void check_kube() {
+    const Settings::Kube& kube = out_.settings.kube;
+    for (const std::string_view name : {"pod-cidr", "kube-namespace", "kube-name"}) {
+      if (kube.is_on || !given_.contains(name)) continue;
+      warn(name, "it is about Kubernetes, which is off", "add --kube, or leave it out");
+    }
+    if (kube.way == Settings::Kube::Way::kKubeconfig) {
+      check_file("kube", kube.which, "name a file that kubectl can use");
+    }
+  }
+
   const ReadFile* read_;
   LoadedSettings out_;
   GivenByName given_;
 };
+
+FlagValue syntax_of(const Setting& setting) {
+  if (setting.value.empty()) return FlagValue::kNone;
+  return setting.implied.empty() ? FlagValue::kRequired : FlagValue::kOptional;
+}
 
 }  // namespace
 
@@ -319,8 +336,7 @@ std::span<const FlagSyntax> run_flags() {
   static const std::vector<FlagSyntax> kFlags = [] {
     std::vector<FlagSyntax> flags{{"config", FlagValue::kRequired}};
     for (const Setting& setting : detail::setting_table()) {
-      flags.push_back(
-          {setting.name, setting.value.empty() ? FlagValue::kNone : FlagValue::kRequired});
+      flags.push_back({setting.name, syntax_of(setting), setting.implied});
     }
     for (const detail::LaterSetting& later : detail::later_settings()) {
       flags.push_back({later.name, later.value});

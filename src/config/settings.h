@@ -100,6 +100,19 @@ struct Settings {
   };
   Aws aws;
 
+  // Kubernetes. Without `kube`, the others are not used.
+  struct Kube {
+    enum class Way : std::uint8_t { kInCluster, kEks, kKubeconfig };
+    bool is_on = false;
+    Way way = Way::kInCluster;
+    std::string which;            // the cluster's name in EKS, or the kubeconfig file
+    std::vector<Cidr> pod_cidrs;  // where pods have addresses; empty: what `clients` is
+    std::string own_namespace;    // of the gateways; empty: the pod's, else ebbgate-system
+    std::string name;             // of this gateway; empty: the host's
+    bool operator==(const Kube&) const = default;
+  };
+  Kube kube;
+
   // Process.
   std::size_t workers = 0;  // 0: one per core
   Duration drain_delay = std::chrono::seconds(5);

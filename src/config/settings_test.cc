@@ -253,9 +253,6 @@ TEST(Settings, OfACommandLineThatCannotBeReadAreUsageErrors) {
       {{"--listen-tls", "0.0.0.0:3129"},
        "--listen-tls: error: listen-tls is not in this release, as it has no support for TLS "
        "between client and gateway; leave it out\n"},
-      {{"--kube"},
-       "--kube: error: kube is not in this release, as it has no support for Kubernetes; leave it "
-       "out\n"},
       {{"policy.yaml"},
        "policy.yaml: error: `ebbgate run` takes flags only; write --policy FILE for a policy, "
        "--allow PATTERN for a name\n"},
@@ -265,6 +262,34 @@ TEST(Settings, OfACommandLineThatCannotBeReadAreUsageErrors) {
     EXPECT_EQ(str(loaded.problems), refusal.says);
     EXPECT_EQ(loaded.validity, Validity::kUsage) << refusal.says;
   }
+}
+
+TEST(Settings, OfKubernetesSayWhichClusterAndWhereItsPodsAre) {
+  using Way = Settings::Kube::Way;
+  const struct {
+    std::vector<const char*> words;
+    Way way;
+    std::string which;
+  } ways[] = {
+      {{"--kube"}, Way::kInCluster, ""},
+      {{"--kube", "--report-only"}, Way::kInCluster, ""},
+      {{"--kube", "in-cluster"}, Way::kInCluster, ""},
+      {{"--kube=eks:shop"}, Way::kEks, "shop"},
+      {{"--kube", "kubeconfig:k"}, Way::kKubeconfig, "k"},
+  };
+  for (const auto& each : ways) {
+    const LoadedSettings loaded = load(each.words, {{"k", ""}});
+    EXPECT_EQ(str(loaded.problems), "");
+    EXPECT_TRUE(loaded.settings.kube.is_on) << each.which;
+    EXPECT_EQ(loaded.settings.kube.way, each.way);
+    EXPECT_EQ(loaded.settings.kube.which, each.which);
+  }
+  EXPECT_FALSE(load({"--kube", "off"}).settings.kube.is_on);
+  const LoadedSettings loaded =
+      load_yaml("kube: eks:shop\npod-cidr: [10.64.0.0/16, 2600:1f13::/56]\nkube-name: gw-1\n");
+  EXPECT_EQ(str(loaded.problems), "");
+  EXPECT_EQ(loaded.settings.kube.pod_cidrs.size(), 2);
+  EXPECT_EQ(loaded.settings.kube.name, "gw-1");
 }
 
 TEST(Settings, OfLaterReleasesAreRefusedByName) {
@@ -280,6 +305,12 @@ TEST(Settings, OfLaterReleasesAreRefusedByName) {
 
 TEST(Settings, WithWrongValuesAreInvalid) {
   const Refusal refusals[] = {
+      {{"--kube", "eks:"},
+       "--kube: error: \"eks:\" is no way to a cluster; write in-cluster, eks:NAME, "
+       "kubeconfig:FILE or off\n"},
+      {{"--kube", "--kube-name", "Gateway_1"},
+       "--kube-name: error: \"Gateway_1\" is no name that Kubernetes would take; write small "
+       "letters, digits and -, at most 200\n"},
       {{"--listen", "3128"},
        "--listen: error: \"3128\" has no address; write 0.0.0.0:3128 to listen on every IPv4 "
        "address\n"},

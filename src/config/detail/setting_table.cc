@@ -175,8 +175,59 @@ Parsed<std::string> aws_name(std::string_view text) {
             "write up to " + std::to_string(kMost) + " visible ASCII characters, without blanks"});
 }
 
+// A setting of Settings::kube.
+template <auto kMember, auto kParse>
+void kube(const Given& given, Settings& settings, std::vector<Problem>& problems) {
+  auto value = kParse(given.values.front().text);
+  if (value) {
+    settings.kube.*kMember = std::move(*value);
+  } else {
+    report(given, given.values.front(), std::move(value.error()), problems);
+  }
+}
+
+void kube_way(const Given& given, Settings& settings, std::vector<Problem>& problems) {
+  const std::string_view text = given.values.front().text;
+  Settings::Kube& kube = settings.kube;
+  kube.is_on = text != "off";
+  if (text == "off" || text == "in-cluster") return;
+  const std::size_t colon = text.find(':');
+  kube.which = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+  const std::string_view kind = text.substr(0, colon);
+  kube.way = kind == "eks" ? Settings::Kube::Way::kEks : Settings::Kube::Way::kKubeconfig;
+  if ((kind == "eks" || kind == "kubeconfig") && !kube.which.empty()) return;
+  report(given, given.values.front(),
+         {quoted(text) + " is no way to a cluster",
+          "write in-cluster, eks:NAME, kubeconfig:FILE or off"},
+         problems);
+}
+
+void pod_cidrs(const Given& given, Settings& settings, std::vector<Problem>& problems) {
+  for (const Given::Text& text : given.values) {
+    if (auto block = parse_cidr(text.text)) {
+      settings.kube.pod_cidrs.push_back(*block);
+    } else {
+      report(given, text, std::move(block.error()), problems);
+    }
+  }
+}
+
+// RFC 1123, section 2.1: what Kubernetes takes for most names, and hosts have for theirs.
+template <std::size_t kMost>
+Parsed<std::string> dns_name(std::string_view text) {
+  const auto is_edge = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const bool fits =
+      !text.empty() && text.size() <= kMost && is_edge(text.front()) && is_edge(text.back()) &&
+      std::ranges::all_of(text, [&](char c) { return is_edge(c) || c == '-' || c == '.'; });
+  if (fits) return std::string(text);
+  return std::unexpected(
+      Fault{quoted(text) + " is no name that Kubernetes would take",
+            "write small letters, digits and -, at most " + std::to_string(kMost)});
+}
+
 using S = Settings;
 using A = Settings::Aws;
+using K = Settings::Kube;
 constexpr auto kList = Repeat::kList;
 constexpr auto kOnce = Repeat::kOnce;
 
@@ -329,6 +380,19 @@ constexpr std::array kSettings = std::to_array<Setting>({
     {"AWS", "aws-alert-topic", "ARN", kOnce, "none",
      "The SNS topic that is told of refused attempts.", aws<&A::alert_topic, parse_topic_arn>},
 
+    {"Kubernetes", "kube", "WAY", kOnce, "off",
+     "Policies are resources of a cluster, and clients its pods. WAY: in-cluster, as which it "
+     "counts "
+     "where it is left out; eks:NAME; or kubeconfig:FILE.",
+     kube_way, "in-cluster"},
+    {"Kubernetes", "pod-cidr", "CIDR", kList, "what --clients is",
+     "Where pods have addresses: a client there that is no known pod yet is waited for.",
+     pod_cidrs},
+    {"Kubernetes", "kube-namespace", "NAME", kOnce, "the pod's own, else ebbgate-system",
+     "Where the gateways tell each other of themselves.", kube<&K::own_namespace, dns_name<63>>},
+    {"Kubernetes", "kube-name", "NAME", kOnce, "the host's name",
+     "This gateway's, among those of the cluster.", kube<&K::name, dns_name<200>>},
+
     {"Process", "workers", "N", kOnce, "one per core", "Threads that carry traffic.",
      one<&S::workers, count<1, 1024>>},
     {"Process", "drain-delay", "DURATION", kOnce, "5s",
@@ -349,7 +413,6 @@ constexpr std::array kLater = std::to_array<LaterSetting>({
     {"crl", FlagValue::kRequired, "TLS between client and gateway"},
     {"listen-socks", FlagValue::kRequired, "SOCKS"},
     {"users", FlagValue::kRequired, "users with passwords"},
-    {"kube", FlagValue::kNone, "Kubernetes"},
 });
 
 }  // namespace

@@ -33,6 +33,7 @@ struct Setting {
   std::string_view fallback;  // the default, as it would be written or in words
   std::string_view help;
   Apply apply = nullptr;
+  std::string_view implied = {};  // what the flag means without its value; empty: it needs one
 };
 
 [[nodiscard]] std::span<const Setting> setting_table();
