@@ -197,6 +197,36 @@ void write_sources(ExpositionWriter& out, std::span<const SourceStatus> sources)
   each([](const SourceStatus& source) { return source.accepted; });
 }
 
+void write_cluster(ExpositionWriter& out, const ClusterStatus& cluster) {
+  out.gauge("ebbgate_kube_watch_lost_seconds",
+            "Time since anything was heard of a kind of object; 0 while its watch is there.");
+  for (const ClusterStatus::Watch& watch : cluster.watches) {
+    out.sample({{"kind", watch.kind}}, std::chrono::duration<double>(watch.lost).count());
+  }
+  out.counter("ebbgate_kube_watch_failures", "Lists and watches that failed.");
+  for (const auto& watch : cluster.watches) out.sample({{"kind", watch.kind}}, watch.failures);
+  out.counter("ebbgate_kube_watch_events", "Changes that watches told of.");
+  for (const auto& watch : cluster.watches) out.sample({{"kind", watch.kind}}, watch.events);
+  const auto gauge = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+    out.gauge(name, help);
+    out.sample({}, value);
+  };
+  gauge("ebbgate_kube_pods", "Pods with an address.", cluster.pods);
+  gauge("ebbgate_kube_ambiguous_addresses", "Addresses that several pods claim.",
+        cluster.ambiguous_addresses);
+  out.gauge("ebbgate_kube_policies", "Policies of the cluster, by what became of them.");
+  for (const auto& each : cluster.policies) {
+    out.sample({{"state", each.state}}, std::uint64_t{each.count});
+  }
+  gauge("ebbgate_kube_gateways", "Gateways of the cluster that live.", cluster.gateways);
+  gauge("ebbgate_kube_reporter", "1 where this gateway writes the status of policies.",
+        cluster.is_reporter ? 1 : 0);
+  out.counter("ebbgate_kube_statuses", "Statuses of policies that were written.");
+  out.sample({}, cluster.statuses_written);
+  out.counter("ebbgate_kube_status_failures", "Statuses that could not be written.");
+  out.sample({}, cluster.status_failures);
+}
+
 }  // namespace
 
 std::string_view content_type(Exposition exposition) {
@@ -224,7 +254,8 @@ Metrics::Totals Metrics::totals() const {
 }
 
 std::string Metrics::exposition(Exposition exposition, const ProcessStats& process,
-                                std::span<const SourceStatus> sources) const {
+                                std::span<const SourceStatus> sources,
+                                const ClusterStatus* cluster) const {
   ExpositionWriter out(exposition);
   out.gauge("ebbgate_build_info", "1; the labels tell what is running.");
   out.sample({{"version", build_.version}, {"revision", build_.revision}}, std::uint64_t{1});
@@ -271,6 +302,7 @@ std::string Metrics::exposition(Exposition exposition, const ProcessStats& proce
   out.sample({{"result", "failure"}}, policy_.reloads_failed.value());
 
   if (!sources.empty()) write_sources(out, sources);
+  if (cluster != nullptr) write_cluster(out, *cluster);
 
   // Read in this order, the queue is never shown to hold less than nothing.
   const std::uint64_t written = log_.written_bytes.value();

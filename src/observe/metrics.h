@@ -185,6 +185,28 @@ struct SourceStatus {
   std::uint64_t accepted = 0;         // policies that came into force
 };
 
+// The cluster whose pods and policies these are, at the moment of a scrape.
+struct ClusterStatus {
+  struct Watch {
+    std::string kind;                  // `pods`
+    Duration lost = Duration::zero();  // since when nothing is heard of it; zero: all is well
+    std::uint64_t failures = 0;        // of lists and streams
+    std::uint64_t events = 0;
+  };
+  struct Policies {
+    std::string state;  // `in-force`, `kept`, `closed`, `missing`
+    std::size_t count = 0;
+  };
+  std::vector<Watch> watches;
+  std::vector<Policies> policies;
+  std::size_t pods = 0;
+  std::size_t ambiguous_addresses = 0;
+  std::size_t gateways = 0;  // that live, this one among them
+  bool is_reporter = false;
+  std::uint64_t statuses_written = 0;
+  std::uint64_t status_failures = 0;
+};
+
 enum class Exposition : std::uint8_t { kPrometheus, kOpenMetrics };
 
 // The content type of each (Prometheus exposition formats 0.0.4, OpenMetrics 1.0.0).
@@ -211,7 +233,8 @@ class Metrics {
 
   // Everything as text, the workers added up. Any thread.
   [[nodiscard]] std::string exposition(Exposition exposition, const ProcessStats& process,
-                                       std::span<const SourceStatus> sources = {}) const;
+                                       std::span<const SourceStatus> sources = {},
+                                       const ClusterStatus* cluster = nullptr) const;
 
  private:
   BuildInfo build_;

@@ -106,7 +106,15 @@ ProcessStats some_process() {
 std::string text_of(const Metrics& metrics, Exposition exposition = Exposition::kPrometheus) {
   const std::array sources = {SourceStatus{
       .name = "ssm:///list", .version = "3", .age = 5s, .failures_in_row = 0, .fetches = 2}};
-  return metrics.exposition(exposition, some_process(), sources);
+  const ClusterStatus cluster{
+      .watches = {{.kind = "pods", .lost = 90s, .failures = 2, .events = 7}},
+      .policies = {{.state = "kept", .count = 3}},
+      .pods = 40,
+      .ambiguous_addresses = 1,
+      .gateways = 2,
+      .is_reporter = true,
+      .statuses_written = 5};
+  return metrics.exposition(exposition, some_process(), sources, &cluster);
 }
 
 Scrape scrape(const Metrics& metrics, Exposition exposition = Exposition::kPrometheus) {
@@ -138,6 +146,18 @@ void use(Metrics& metrics) {
   record.phase = Phase::kOpen;
   metrics.worker(1).count(record);
   metrics.log().written_bytes.add(70);
+}
+
+TEST(Metrics, TellOfTheClusterWhereThereIsOne) {
+  const Metrics metrics(1, {});
+  const Scrape seen = scrape(metrics);
+  EXPECT_EQ(seen["ebbgate_kube_watch_lost_seconds{kind=\"pods\"}"], 90);
+  EXPECT_EQ(seen["ebbgate_kube_watch_failures_total{kind=\"pods\"}"], 2);
+  EXPECT_EQ(seen["ebbgate_kube_policies{state=\"kept\"}"], 3);
+  EXPECT_EQ(seen["ebbgate_kube_pods"], 40);
+  EXPECT_EQ(seen["ebbgate_kube_ambiguous_addresses"], 1);
+  EXPECT_EQ(seen["ebbgate_kube_reporter"], 1);
+  EXPECT_EQ(metrics.exposition(Exposition::kPrometheus, {}).find("_kube_watch"), std::string::npos);
 }
 
 TEST(Metrics, AddsUpTheWorkers) {
