@@ -5,7 +5,10 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <span>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/authority.h"
@@ -14,6 +17,7 @@
 #include "net/loop.h"
 #include "observe/metrics.h"
 #include "proxy/snapshot.h"
+#include "source/kube_policies.h"
 
 namespace ebbgate::app {
 
@@ -37,6 +41,15 @@ class PolicyLoader {
   void set_listeners(std::vector<Endpoint> listeners) { listeners_ = std::move(listeners); }
   // What they give is part of the policy; they outlive the loader.
   void set_sources(PolicySources& sources) { sources_ = &sources; }
+  // The same for the resources of Kubernetes. `on_resources` is called on the loop after each
+  // loading that they were part of, with what became of each, in the order of their names, and the
+  // digest of those in force (empty: none are); the views are good during the call.
+  using OnResources = std::function<void(std::span<const config::ResourceOutcome> outcomes,
+                                         const std::string& digest_in_force)>;
+  void set_kube(source::KubePolicies& policies, OnResources on_resources) {
+    kube_ = &policies;
+    on_resources_ = std::move(on_resources);
+  }
 
   // Loads now, on this thread. False: it is invalid; its problems were said, nothing was published.
   // Nothing is published either, and that is no error, while a source never gave its part: it may
@@ -68,6 +81,8 @@ class PolicyLoader {
   std::uint64_t seed_;
   std::function<void(bool is_valid)> on_loaded_;
   PolicySources* sources_ = nullptr;
+  source::KubePolicies* kube_ = nullptr;
+  OnResources on_resources_;
   std::vector<Endpoint> listeners_;
   // The one before: kept until the next, so that no worker has to take it apart.
   std::vector<proxy::SnapshotPtr> retired_;

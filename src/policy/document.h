@@ -91,6 +91,9 @@ struct Document {
   // The namespace of a resource that has one, whose pods alone it is about. Empty: any other
   // document. No such document is compiled before apply_delegation() (delegation.h) has bound it.
   std::string resource_namespace = {};
+  // Nothing of its subjects passes (Reason::kPolicyInvalid): it stands for a document that cannot
+  // be read, which might deny what others allow.
+  bool closes = false;
 
   bool operator==(const Document&) const = default;
 };
