@@ -44,7 +44,11 @@ bool fits_request(const Rule& rule, const Request& request) {
 Fit fit_of(const Policy& policy, const Hit& hit, const Subject& subject, const Request& request,
            WallTime now) {
   const Rule& rule = *hit.rule;
-  if (!concerns(policy.documents()[rule.document], subject)) return Fit::kOtherSubject;
+  const Document& document = policy.documents()[rule.document];
+  // Allow needs proof of who asks, deny a possibility.
+  if (!(rule.denies ? may_concern(document, subject) : concerns(document, subject))) {
+    return Fit::kOtherSubject;
+  }
   const bool is_port = fits_ports(hit, request.port);
   const bool is_request = fits_request(rule, request);
   const bool is_alive = !rule.entry->expires || now < *rule.entry->expires;

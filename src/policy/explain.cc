@@ -178,7 +178,10 @@ Step subject_step(const Policy& policy, const Subject& subject) {
   for (const Document& document : policy.documents()) {
     if (concerns(document, subject)) names.push_back(document.name);
   }
-  const std::string who = subject.address ? subject.address->str() : "a client without an address";
+  std::string who = subject.address ? subject.address->str() : "a client without an address";
+  if (subject.pod && !subject.pod->name.empty()) {
+    who = "the pod " + subject.pod->pod_namespace + "/" + subject.pod->name;
+  }
   if (names.empty()) {
     step.outcome = Outcome::kRefused;
     step.text = "no document is about " + who;
@@ -187,6 +190,9 @@ Step subject_step(const Policy& policy, const Subject& subject) {
                 " documents are about " + who;
     constexpr std::size_t kNamed = 5;
     if (names.size() <= kNamed) step.text += ": " + joined(names);
+  }
+  if (!subject.pod && subject.may_be_pod) {
+    step.text += "; it may be a pod, so what is denied to any is denied to it";
   }
   return step;
 }

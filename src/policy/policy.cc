@@ -87,9 +87,9 @@ bool Policy::reports_only(const Subject& subject) const {
   if (!has_report_mode_) return false;
   bool concerned = false;
   for (const Document& document : documents_) {
-    if (!concerns(document, subject)) continue;
+    if (!may_concern(document, subject)) continue;
     if (!is_report(document)) return false;
-    concerned = true;
+    if (concerns(document, subject)) concerned = true;
   }
   return concerned;
 }

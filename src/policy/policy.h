@@ -84,7 +84,7 @@ class Policy {
   [[nodiscard]] const std::vector<detail::Rule>& rules() const { return rules_; }
 
   // Whether report mode relaxes this subject's refusals: there is a document that matches it, and
-  // each that does is in report mode (semantics 11).
+  // each that does, or may, is in report mode (semantics 11).
   [[nodiscard]] bool reports_only(const Subject& subject) const;
 
  private:

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "policy/address_guard.h"
 #include "policy/detail/test_documents.h"
 
 namespace ebbgate::policy {
@@ -218,6 +219,70 @@ TEST(Decide, AsksOnlyTheDocumentsAboutTheSubject) {
   EXPECT_EQ(ask("users.example:443", user), "ALLOW allowed");
   user.certificate = "CN=cj";
   EXPECT_EQ(ask("users.example:443", user), "DENY not-allowed");
+}
+
+TEST(Decide, TakesWhoMayBeAPodForAnyPodInDenialsAndForNoneInAllowances) {
+  SubjectRule builders = from("10.0.0.0/8");
+  builders.pod_namespace = "ci";
+  builders.service_account = "builder";
+  builders.pod_labels = {{"tier", "build"}};
+  SubjectRule users = from("10.0.0.0/8");
+  users.pod_namespace = "ci";
+  users.user = "ci";
+  const auto about = [](Document made, const SubjectRule& rule) {
+    made.subjects = {rule};
+    return made;
+  };
+  const auto policy = compiled({
+      document({entry({".example"})}),
+      about(document({entry({"a.test"})}, {entry({"a.example", "203.0.113.0/24"})}), builders),
+      about(document({}, {entry({"u.example"})}), users),
+  });
+  Subject lost = client("10.9.9.9");
+  lost.may_be_pod = true;
+  Subject outside = client("192.0.2.1");
+  outside.may_be_pod = true;
+  Subject other = lost;  // a pod that is known is that pod
+  other.pod = std::make_shared<const Pod>(Pod{.name = "x", .pod_namespace = "shop"});
+  const auto ask = [&](std::string_view target, const Subject& subject) {
+    return outcome(decide_tunnel(*policy, target, subject));
+  };
+  EXPECT_EQ(ask("a.example:443", lost), "DENY denied-by-rule");
+  EXPECT_EQ(ask("b.example:443", lost), "ALLOW allowed");
+  EXPECT_EQ(ask("a.test:443", lost), "DENY not-allowed");
+  EXPECT_EQ(ask("a.example:443", client("10.9.9.9")), "ALLOW allowed");
+  EXPECT_EQ(ask("a.example:443", other), "ALLOW allowed");
+  EXPECT_EQ(ask("a.example:443", outside), "ALLOW allowed") << "the other fields have to hold";
+  EXPECT_EQ(ask("u.example:443", lost), "ALLOW allowed") << "the other fields have to hold";
+
+  const auto judge = [&](const Subject& subject) {
+    const Host name = host("b.example");
+    const Decision decision = decide_tunnel(*policy, "b.example:443", subject);
+    return judge_address(*policy, AddressGuard(), subject, name, decision,
+                         detail::address("203.0.113.9"), port(443), at(0));
+  };
+  EXPECT_TRUE(judge(lost).denied_by) << "so it is with the addresses that names lead to";
+  EXPECT_FALSE(judge(client("10.9.9.9")).denied_by);
+}
+
+TEST(Decide, DoesNotOnlyReportForWhoMayBeAPodThatIsEnforced) {
+  SubjectRule ci;
+  ci.pod_namespace = "ci";
+  const auto about_ci = [&](Document made) {
+    made.subjects = {ci};
+    return made;
+  };
+  Subject lost = client("10.9.9.9");
+  lost.may_be_pod = true;
+  const auto ask = [&](std::vector<Document> documents) {
+    return outcome(decide_tunnel(*compiled(std::move(documents)), "b.example:443", lost));
+  };
+  const Document all = reporting(document({entry({"a.example"})}));
+  const Document enforced = document({entry({"a.example"})});
+  EXPECT_EQ(ask({all}), "REPORT not-allowed");
+  EXPECT_EQ(ask({all, about_ci(enforced)}), "DENY not-allowed");
+  EXPECT_EQ(ask({all, about_ci(reporting(enforced))}), "REPORT not-allowed");
+  EXPECT_EQ(ask({about_ci(reporting(enforced))}), "DENY not-allowed") << "pods alone are spared";
 }
 
 TEST(Decide, ReportsOnlyWhereEveryDocumentAboutTheSubjectReports) {

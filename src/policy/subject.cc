@@ -20,21 +20,37 @@ bool is_pod(const SubjectRule& rule, const Pod& pod) {
          has_labels(pod, rule);
 }
 
-}  // namespace
-
-bool matches(const SubjectRule& rule, const Subject& subject) {
+// Whether the subject has what the rule asks for besides a pod.
+bool matches_but_for_pod(const SubjectRule& rule, const Subject& subject) {
   if (rule.cidr && !(subject.address && rule.cidr->contains(subject.address->unmapped()))) {
     return false;
   }
   if (rule.user && subject.user != rule.user) return false;
-  if (rule.certificate && subject.certificate != rule.certificate) return false;
-  return !rule.pod_namespace || (subject.pod && is_pod(rule, *subject.pod));
+  return !rule.certificate || subject.certificate == rule.certificate;
+}
+
+bool may_match(const SubjectRule& rule, const Subject& subject) {
+  if (subject.pod || !subject.may_be_pod) return matches(rule, subject);
+  return matches_but_for_pod(rule, subject);
+}
+
+}  // namespace
+
+bool matches(const SubjectRule& rule, const Subject& subject) {
+  return matches_but_for_pod(rule, subject) &&
+         (!rule.pod_namespace || (subject.pod && is_pod(rule, *subject.pod)));
 }
 
 bool concerns(const Document& document, const Subject& subject) {
   return document.subjects.empty() ||
          std::ranges::any_of(document.subjects,
                              [&](const SubjectRule& rule) { return matches(rule, subject); });
+}
+
+bool may_concern(const Document& document, const Subject& subject) {
+  return document.subjects.empty() ||
+         std::ranges::any_of(document.subjects,
+                             [&](const SubjectRule& rule) { return may_match(rule, subject); });
 }
 
 }  // namespace ebbgate::policy

@@ -28,6 +28,9 @@ struct Subject {
   std::optional<std::string> user = {};
   std::optional<std::string> certificate = {};
   std::shared_ptr<const Pod> pod = {};
+  // Without a pod: that the address is one that pods may have, and nobody knows (any more) whose it
+  // is. What is denied to some pod is then denied to it, and it has nothing of what pods may.
+  bool may_be_pod = false;
 };
 
 // Whether the subject has all that the rule asks for. An IPv4-mapped address counts as IPv4.
@@ -35,5 +38,8 @@ struct Subject {
 
 // Whether the document is about the subject: one of its subjects matches, or it names none.
 [[nodiscard]] bool concerns(const Document& document, const Subject& subject);
+
+// The same for what a document takes away: who may be a pod may be any pod.
+[[nodiscard]] bool may_concern(const Document& document, const Subject& subject);
 
 }  // namespace ebbgate::policy
