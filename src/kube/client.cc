@@ -106,6 +106,14 @@ net::Task<Outcome<std::string>> Client::get_path(std::string path) {
   co_return body_of(co_await call(request("GET", std::move(path))));
 }
 
+net::Task<Outcome<std::string>> Client::get_text(std::string path) {
+  Request asked = request("GET", std::move(path));
+  asked.headers = {{"Accept", "text/plain, application/json"}};  // what goes wrong is told in JSON
+  auto response = co_await call(std::move(asked));
+  if (!response) co_return std::unexpected(std::move(response.error()));
+  co_return std::move(response->body);
+}
+
 net::Task<Outcome<std::string>> Client::apply(Resource resource, std::string name, std::string json,
                                               ApplyOptions options, std::string subresource) {
   std::string path =
@@ -118,8 +126,9 @@ net::Task<Outcome<std::string>> Client::apply(Resource resource, std::string nam
   co_return body_of(co_await call(std::move(asked)));
 }
 
-net::Task<Outcome<std::string>> Client::create(Resource resource, std::string json) {
-  Request asked = request("POST", resource.path());
+net::Task<Outcome<std::string>> Client::create(Resource resource, std::string json,
+                                               CreateOptions options) {
+  Request asked = request("POST", resource.path() + (options.dry_run ? "?dryRun=All" : ""));
   asked.headers.push_back({"Content-Type", "application/json"});
   asked.body = std::move(json);
   co_return body_of(co_await call(std::move(asked)));

@@ -2,6 +2,7 @@
 // changes by server-side apply. Objects are JSON texts; who asked knows what is in them.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -54,6 +55,10 @@ struct ApplyOptions {
   bool dry_run = false;  // judged and answered as if it were done
 };
 
+struct CreateOptions {
+  bool dry_run = false;  // admitted, changed by webhooks, answered, and not done
+};
+
 class Client {
  public:
   // `random`: 64 even bits. Loop and transport outlive it and every call.
@@ -63,6 +68,9 @@ class Client {
         transport_(&transport),
         random_(std::move(random)),
         options_(std::move(options)) {}
+  // The same way to the API as `other` has, with other patience.
+  Client(const Client& other, ClientOptions options)
+      : Client(*other.loop_, *other.transport_, other.random_, std::move(options)) {}
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -71,12 +79,15 @@ class Client {
   [[nodiscard]] net::Task<Outcome<std::string>> get(Resource resource, std::string name);
   // Of any path, `/version` say, with its query.
   [[nodiscard]] net::Task<Outcome<std::string>> get_path(std::string path);
+  // The same of what is no JSON, such as a container's log, at most as long as an object.
+  [[nodiscard]] net::Task<Outcome<std::string>> get_text(std::string path);
   // Conflicts with a manager that owns a field are failures (is_conflict()) unless forced.
   // `subresource`: empty or `status`.
   [[nodiscard]] net::Task<Outcome<std::string>> apply(Resource resource, std::string name,
                                                       std::string json, ApplyOptions options = {},
                                                       std::string subresource = {});
-  [[nodiscard]] net::Task<Outcome<std::string>> create(Resource resource, std::string json);
+  [[nodiscard]] net::Task<Outcome<std::string>> create(Resource resource, std::string json,
+                                                       CreateOptions options = {});
   // RFC 7396. `subresource`: empty or `status`.
   [[nodiscard]] net::Task<Outcome<std::string>> merge_patch(Resource resource, std::string name,
                                                             std::string json,
@@ -97,6 +108,7 @@ class Client {
   [[nodiscard]] net::Loop& loop() const { return *loop_; }
   [[nodiscard]] https::StreamTransport& transport() const { return *transport_; }
   [[nodiscard]] const ClientOptions& options() const { return options_; }
+  [[nodiscard]] std::uint64_t random() const { return random_(); }
   // `bound` less a random part of up to half of it.
   [[nodiscard]] Duration jittered(Duration bound) const;
 

@@ -48,6 +48,15 @@ TEST(Client, GetsAnObject) {
             "https://api.example:6443/apis/ebbgate.dev/v1/namespaces/shop/egresspolicies/a");
 }
 
+TEST(Client, TriesACreationAndReadsALog) {
+  World world;
+  world.api.status(201, "{}").status(200, "a line\nand another");
+  EXPECT_TRUE(world.run(world.client.create(kPolicies, "{}", {.dry_run = true})));
+  EXPECT_TRUE(world.api.seen[0].url.ends_with("/egresspolicies?dryRun=All"));
+  EXPECT_EQ(world.run(world.client.get_text("/api/v1/namespaces/a/pods/p/log")),
+            "a line\nand another");
+}
+
 TEST(Client, TellsFailuresApart) {
   const struct {
     int status;
