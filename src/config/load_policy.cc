@@ -286,7 +286,8 @@ std::vector<Problem> expiry_warnings(const policy::Policy& policy, WallTime now)
 }
 
 LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed,
-                         const LoadedPolicy& last, const std::vector<PolicyText>& texts) {
+                         const LoadedPolicy& last, const std::vector<PolicyText>& texts,
+                         std::span<const PolicyResource> /*resources*/) {
   return PolicyLoader(last).load(settings, hash_seed, texts);
 }
 
