@@ -55,11 +55,20 @@ void PodFeed::end_list() {
   index_->end_list();
 }
 
+void PodFeed::settle() {
+  index_->publish();
+  if (on_published_) on_published_();
+}
+
 void PodFeed::on_freshness() {
   if (watch_ == nullptr) return;
   const WatchState& state = watch_->state();
-  if (state.lost_since) return index_->watch_lost(*state.lost_since);
-  if (state.is_synced) index_->watch_restored();
+  if (state.lost_since) {
+    index_->watch_lost(*state.lost_since);
+  } else if (state.is_synced) {
+    index_->watch_restored();
+  }
+  if (on_freshness_) on_freshness_();
 }
 
 }  // namespace ebbgate::kube
