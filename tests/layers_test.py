@@ -31,7 +31,7 @@ _PLAIN = {
     "source": "base config policy net https aws kube",
     "fleet": "base net https observe aws",
     "alert": "base policy net observe https aws",
-    "deploy": "base config policy noproxy net dns https aws",
+    "deploy": "base config policy noproxy net dns https aws kube",
     "rehearsal": "base config",
 }
 ALLOWED = {folder: set(deps.split()) for folder, deps in _PLAIN.items()}
@@ -43,7 +43,7 @@ OWNERS = {
     "openssl/": {"config", "tls", "observe", "aws", "source"},
     "yaml-cpp/": {"config", "policy"},
     "nlohmann/": {"observe", "admin", "kube", "webhook", "aws", "config", "analyse", "source",
-                  "alert", "fleet", "app"},
+                  "alert", "fleet", "deploy", "app"},
     "CLI/": {"app"},
     "spdlog/": {"app"},
     "nghttp2/": {"proxy", "http"},

@@ -7,7 +7,6 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -18,13 +17,9 @@
 #include "admin/server.h"
 #include "app/detail/webhook_metrics.h"
 #include "app/diagnostics.h"
-#include "app/own_flags.h"
+#include "app/kube_session.h"
 #include "app/version.h"
 #include "base/escape.h"
-#include "config/kubeconfig.h"
-#include "dns/resolver.h"
-#include "kube/access.h"
-#include "kube/client.h"
 #include "net/background.h"
 #include "net/loop.h"
 #include "net/run.h"
@@ -72,47 +67,6 @@ void log_review(std::string_view webhook, const webhook::Reply& reply, WallTime 
   std::fflush(stdout);
 }
 
-// The way to the API, for the certificate.
-struct Api {
-  std::unique_ptr<dns::Resolver> resolver;
-  kube::Access access;
-  std::optional<kube::ClusterTransport> transport;
-  std::optional<kube::Client> client;
-};
-
-Result<kube::Access> access_to(const WebhookOptions& options, net::Loop& loop, const Clock& clock) {
-  if (options.kubeconfig.empty()) {
-    const auto environment = [](const std::string& name) -> std::optional<std::string> {
-      const char* value = std::getenv(name.c_str());  // NOLINT: no thread sets it
-      return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-    };
-    return kube::access_in_cluster(environment, clock, loop);
-  }
-  const auto loaded = config::parse_kubeconfig(read_whole(options.kubeconfig), options.kubeconfig);
-  if (policy::has_errors(loaded.problems)) {
-    return fail(Reason::kInternal, Side::kSelf, config::str(loaded.problems));
-  }
-  return kube::access_of(loaded.config, loop, clock);
-}
-
-Result<std::unique_ptr<Api>> api_of(const WebhookOptions& options, net::Loop& loop,
-                                    const Clock& clock) {
-  auto api = std::make_unique<Api>();
-  auto resolver = dns::Resolver::make(loop, {});
-  if (!resolver) return std::unexpected(std::move(resolver.error()));
-  api->resolver = std::move(*resolver);
-  auto access = access_to(options, loop, clock);
-  if (!access) return std::unexpected(std::move(access.error()));
-  api->access = std::move(*access);
-  api->transport.emplace(
-      *api->access.authenticator,
-      kube::network_dial(loop, *api->resolver, api->access.ca_pem, api->access.tls_name));
-  api->client.emplace(
-      loop, *api->transport, [] { return random_seed(); },
-      kube::ClientOptions{.server = api->access.server});
-  return api;
-}
-
 class Service {
  public:
   Service(net::Loop& loop, const WebhookOptions& options) : loop_(&loop), options_(&options) {}
@@ -152,7 +106,7 @@ class Service {
   std::string key_pem_;
   std::string fault_;  // the last of a client, and when it was told
   MonotonicTime fault_told_at_;
-  std::unique_ptr<Api> api_;
+  std::unique_ptr<KubeSession> api_;
   std::optional<webhook::Upkeep> upkeep_;
   std::unique_ptr<admin::Server> health_;
   std::unique_ptr<webhook::Server> server_;
@@ -187,13 +141,15 @@ Result<void> Service::start() {
     take_files();
     return {};
   }
-  auto api = api_of(*options_, *loop_, clock_);
+  auto api = KubeSession::make(
+      *loop_, clock_,
+      {.is_in_cluster = options_->kubeconfig.empty(), .kubeconfig = options_->kubeconfig});
   if (!api) {
     api.error().detail += " (or give --cert-dir a certificate)";
     return std::unexpected(std::move(api.error()));
   }
   api_ = std::move(*api);
-  upkeep_.emplace(*api_->client, clock_, options_->upkeep,
+  upkeep_.emplace(api_->client(), clock_, options_->upkeep,
                   [this](const webhook::Certificate& certificate) {
                     show(certificate.certificate_pem, certificate.key_pem.reveal(),
                          "the Secret " + options_->upkeep.secret);
