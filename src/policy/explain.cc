@@ -172,8 +172,22 @@ std::optional<NearMiss> nearest_met(const Policy& policy, const Met& met, const 
 constexpr std::array kNear = {Fit::kExpired, Fit::kOtherRequest, Fit::kOtherPort, Fit::kApart};
 constexpr std::array kFar = {Fit::kOtherSubject};
 
+// That a document lets nothing of the client pass.
+std::string closed_text(const Document& closing) {
+  return quoted(closing.name) + " is invalid and never was valid: it might deny what others " +
+         "allow, so nothing of " +
+         (closing.resource_namespace.empty() ? "its clients"
+                                             : "the namespace " + closing.resource_namespace) +
+         " passes";
+}
+
 Step subject_step(const Policy& policy, const Subject& subject) {
   Step step{.name = "subject", .text = {}, .matched = {}};
+  if (const Document* closing = policy.closed_by(subject)) {
+    step.outcome = Outcome::kRefused;
+    step.text = closed_text(*closing);
+    return step;
+  }
   std::vector<std::string> names;
   for (const Document& document : policy.documents()) {
     if (concerns(document, subject)) names.push_back(document.name);
@@ -203,13 +217,16 @@ Step deny_step(const Policy& policy, const Decision& decision) {
     step.outcome = Outcome::kRefused;
     step.matched = policy.cite(*decision.pattern);
     step.text = cited(*step.matched) + " denies it, and deny wins over allow";
+  } else if (decision.reason == Reason::kPolicyInvalid) {
+    step.outcome = Outcome::kNotReached;
+    step.text = "not asked";
   }
   return step;
 }
 
 Step allow_step(const Policy& policy, const Decision& decision) {
   Step step{.name = "allow", .text = {}, .matched = {}};
-  if (decision.reason == Reason::kDeniedByRule) {
+  if (decision.reason == Reason::kDeniedByRule || decision.reason == Reason::kPolicyInvalid) {
     step.outcome = Outcome::kNotReached;
     step.text = "not asked";
   } else if (decision.reason == Reason::kAllowed) {
@@ -236,6 +253,11 @@ std::string line_for(const Policy& policy, const Request& request) {
 
 std::optional<NearMiss> near_miss(const Policy& policy, const Subject& subject,
                                   const Request& request, WallTime now) {
+  if (const Document* closing = policy.closed_by(subject)) {
+    return NearMiss{
+        {.document = closing->name, .file = closing->file, .denies = true, .pattern = {}},
+        closed_text(*closing)};
+  }
   Met met;
   (void)detail::evaluate(policy, subject, request, now,
                          [&](const detail::Hit& hit, Fit fit) { met.all.emplace_back(hit, fit); });
@@ -264,6 +286,11 @@ Explanation explain(const Policy& policy, const Subject& subject, const Request&
   if (reason == Reason::kAllowed) return out;
   if (reason == Reason::kDeniedByRule) {
     out.fix = "remove or narrow " + cited(*out.steps[1].matched);
+    return out;
+  }
+  if (reason == Reason::kPolicyInvalid) {
+    out.fix = "correct or delete " + quoted(policy.closed_by(subject)->name) +
+              "; its status says what is wrong with it";
     return out;
   }
   out.nearest = nearest_met(policy, met, request, kNear);

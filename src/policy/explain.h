@@ -35,7 +35,7 @@ struct Explanation {
 
 // What a denial can say at little cost: only entries that the lookup itself meets (another port,
 // method or path, expired, the parent or the apex of the name). It tells a client nothing of what
-// others may do.
+// others may do. Where a document closes the subject off, it is that one, without an entry.
 [[nodiscard]] std::optional<NearMiss> near_miss(const Policy& policy, const Subject& subject,
                                                 const Request& request, WallTime now);
 

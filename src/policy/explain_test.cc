@@ -127,6 +127,33 @@ TEST(Explain, ShowsEachStepWithWhatMatched) {
   EXPECT_EQ(reported.steps.back().name, "mode");
 }
 
+TEST(Explain, SaysWhatClosesTheClientOff) {
+  Document closing = document({}, {}, "shop/checkout");
+  closing.resource_namespace = "shop";
+  closing.subjects.resize(1);
+  closing.subjects[0].cidr = cidr("10.0.0.0/8");
+  closing.closes = true;
+  const auto policy = compiled({sample(), closing});
+  const Explanation told = explain_tunnel(*policy, "example.com:443");
+  EXPECT_EQ(told.decision.reason, Reason::kPolicyInvalid);
+  ASSERT_EQ(told.steps.size(), 3U);
+  EXPECT_EQ(told.steps[0].outcome, Outcome::kRefused);
+  EXPECT_THAT(told.steps[0].text, HasSubstr("`shop/checkout` is invalid and never was valid"));
+  EXPECT_THAT(told.steps[0].text, HasSubstr("nothing of the namespace shop passes"));
+  EXPECT_EQ(told.steps[1].outcome, Outcome::kNotReached);
+  EXPECT_EQ(told.steps[2].outcome, Outcome::kNotReached);
+  EXPECT_FALSE(told.nearest);
+  EXPECT_EQ(told.line, "");
+  EXPECT_EQ(told.fix, "correct or delete `shop/checkout`; its status says what is wrong with it");
+
+  const auto authority = Authority::parse("example.com:443");
+  const Request request{.host = authority->host, .port = authority->port};
+  const auto near = near_miss(*policy, client("10.0.0.1"), request, at(0));
+  ASSERT_TRUE(near);
+  EXPECT_EQ(near->text, told.steps[0].text);
+  EXPECT_FALSE(near_miss(*policy, client("192.0.2.1"), request, at(0)));
+}
+
 TEST(Explain, AgreesWithDecide) {
   const auto policy = compiled({sample(), for_others()});
   for (const std::string_view target :

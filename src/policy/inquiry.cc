@@ -263,7 +263,8 @@ Finding answer(const Policy& policy, const AddressGuard& guard, const Inquiry& i
   finding.nearest = std::move(explained.nearest);
   finding.fix = std::move(explained.fix);
   finding.line = std::move(explained.line);
-  if (decision.reason != Reason::kAllowed && decision.reason != Reason::kDeniedByRule) {
+  if (decision.reason != Reason::kAllowed && decision.reason != Reason::kDeniedByRule &&
+      decision.reason != Reason::kPolicyInvalid) {
     for (const BundleMatch& match : bundles_with(bundles, asked->authority.host, request.port)) {
       finding.bundles.push_back(describe(match));
     }

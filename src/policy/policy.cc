@@ -32,6 +32,7 @@ Policy::Policy(std::vector<Document> documents, PolicySettings settings)
   terms_.push_back({.sni = settings_.sni});  // kDefaultTerms
   std::uint32_t patterns = 0;
   for (std::uint32_t d = 0; d < documents_.size(); ++d) {
+    if (documents_[d].closes) closing_.push_back(d);
     const auto add = [&](const Entry& entry, bool denies) {
       detail::Rule rule{.entry = &entry,
                         .document = d,
@@ -92,6 +93,12 @@ bool Policy::reports_only(const Subject& subject) const {
     if (concerns(document, subject)) concerned = true;
   }
   return concerned;
+}
+
+const Document* Policy::find_closing(const Subject& subject) const {
+  const auto found = std::ranges::find_if(
+      closing_, [&](std::uint32_t number) { return may_concern(documents_[number], subject); });
+  return found == closing_.end() ? nullptr : &documents_[*found];
 }
 
 }  // namespace ebbgate::policy

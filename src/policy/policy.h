@@ -87,8 +87,14 @@ class Policy {
   // each that does, or may, is in report mode (semantics 11).
   [[nodiscard]] bool reports_only(const Subject& subject) const;
 
+  // The first document that lets nothing of the subject pass, or may not; null: there is none.
+  [[nodiscard]] const Document* closed_by(const Subject& subject) const {
+    return closing_.empty() ? nullptr : find_closing(subject);
+  }
+
  private:
   Policy(std::vector<Document> documents, PolicySettings settings);
+  [[nodiscard]] const Document* find_closing(const Subject& subject) const;
 
   std::vector<Document> documents_;
   PolicySettings settings_;
@@ -96,6 +102,7 @@ class Policy {
   std::vector<detail::Rule> rules_;
   std::unique_ptr<detail::PatternIndex> index_;
   bool has_report_mode_ = false;
+  std::vector<std::uint32_t> closing_;  // the documents that do
 };
 
 }  // namespace ebbgate::policy

@@ -285,6 +285,43 @@ TEST(Decide, DoesNotOnlyReportForWhoMayBeAPodThatIsEnforced) {
   EXPECT_EQ(ask({about_ci(reporting(enforced))}), "DENY not-allowed") << "pods alone are spared";
 }
 
+TEST(Decide, LetsNothingPassToWhomADocumentCloses) {
+  Document closing = for_clients(document({}), "10.1.0.0/16");
+  closing.closes = true;
+  Document closing_shop = document({});
+  closing_shop.subjects.resize(1);
+  closing_shop.subjects[0].pod_namespace = "shop";
+  closing_shop.closes = true;
+  PolicySettings report_only;
+  report_only.report_only = true;
+  for (const PolicySettings& settings : {PolicySettings(), report_only}) {
+    const auto policy =
+        compiled({reporting(document({entry({"a.example"})}, {entry({"bad.example"})})), closing,
+                  closing_shop},
+                 settings);
+    const auto ask = [&](std::string_view target, const Subject& subject) {
+      const Decision decision = decide_tunnel(*policy, target, subject);
+      EXPECT_EQ(decision.admissions.empty(), decision.verdict == Verdict::kDeny);
+      return outcome(decision);
+    };
+    Subject pod = client("10.2.0.1");
+    pod.pod = std::make_shared<const Pod>(Pod{.name = "x", .pod_namespace = "shop"});
+    Subject other_pod = pod;
+    other_pod.pod = std::make_shared<const Pod>(Pod{.name = "x", .pod_namespace = "other"});
+    Subject lost = client("10.2.0.1");
+    lost.may_be_pod = true;
+    for (const char* target :
+         {"a.example:443", "bad.example:443", "x.example:1", "192.0.2.1:443"}) {
+      EXPECT_EQ(ask(target, client("10.1.0.1")), "DENY policy-invalid") << target;
+      EXPECT_EQ(ask(target, pod), "DENY policy-invalid") << target;
+      EXPECT_EQ(ask(target, lost), "DENY policy-invalid") << target;
+    }
+    EXPECT_EQ(ask("a.example:443", client("10.2.0.1")), "ALLOW allowed");
+    EXPECT_EQ(ask("a.example:443", other_pod), "ALLOW allowed");
+    EXPECT_EQ(ask("bad.example:443", other_pod), "REPORT denied-by-rule");
+  }
+}
+
 TEST(Decide, ReportsOnlyWhereEveryDocumentAboutTheSubjectReports) {
   const auto policy = compiled({
       reporting(

@@ -55,7 +55,8 @@ class MostSpecific {
 // Why the best of the misses did not do.
 [[nodiscard]] Reason reason_of(Fit miss);
 
-// Calls observe(Hit, Fit) for every pattern about the host, deny entries included.
+// Calls observe(Hit, Fit) for every pattern about the host, deny entries included; for none where
+// the subject is closed off, which nothing relaxes.
 template <typename Observe>
 Decision evaluate(const Policy& policy, const Subject& subject, const Request& request,
                   WallTime now, Observe&& observe) {
@@ -66,6 +67,10 @@ Decision evaluate(const Policy& policy, const Subject& subject, const Request& r
   MostSpecific missed;
   Fit miss = Fit::kOtherSubject;
   Decision decision;
+  if (policy.closed_by(subject) != nullptr) {
+    decision.reason = Reason::kPolicyInvalid;
+    return decision;
+  }
 
   index.visit(request.host, [&](const Hit& hit) {
     const Fit fit = fit_of(policy, hit, subject, request, now);
