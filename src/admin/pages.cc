@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/escape.h"
+#include "http/status.h"
 
 namespace ebbgate::admin {
 namespace {
@@ -124,23 +125,6 @@ constexpr std::array kPages = {
     Page{"/version", version}, Page{"/explain", explanation},
 };
 
-std::string_view reason_phrase(std::uint16_t status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "";
-  }
-}
-
 }  // namespace
 
 AdminAnswer answer(const AdminRequest& request, const AdminState& state) {
@@ -159,7 +143,7 @@ AdminAnswer answer(const AdminRequest& request, const AdminState& state) {
 std::string response_bytes(const AdminAnswer& answer, std::string_view method,
                            Connection connection) {
   std::string bytes = "HTTP/1.1 " + std::to_string(answer.status) + ' ';
-  bytes += reason_phrase(answer.status);
+  bytes += http::reason_phrase(answer.status);
   bytes += "\r\nContent-Type: " + answer.content_type;
   bytes += "\r\nContent-Length: " + std::to_string(answer.body.size());
   bytes += "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";

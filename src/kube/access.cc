@@ -5,7 +5,7 @@
 #include "base/authority.h"
 #include "base/base64.h"
 #include "https/client.h"
-#include "kube/detail/files.h"
+#include "net/small_file.h"
 #include "tls/client_context.h"
 
 namespace ebbgate::kube {
@@ -43,7 +43,7 @@ Result<Access> access_of(const config::Kubeconfig& config, net::Loop& loop, cons
   access.home_namespace = config.home_namespace;
   access.ca_pem = config.ca_pem;
   if (!config.ca_file.empty()) {
-    auto pem = detail::read_file(config.ca_file);
+    auto pem = net::read_small_file(config.ca_file);
     if (!pem) return std::unexpected(std::move(pem.error()));
     access.ca_pem = *std::move(pem);
     access.ca_file = config.ca_file;
@@ -82,16 +82,16 @@ Result<Access> access_in_cluster(
   Access access;
   const bool is_v6 = host->contains(':') && !host->starts_with('[');
   access.server = "https://" + (is_v6 ? "[" + *host + "]" : *host) + ":" + *port;
-  auto authority = detail::read_file(folder + "/ca.crt");
+  auto authority = net::read_small_file(folder + "/ca.crt");
   if (!authority) return std::unexpected(std::move(authority.error()));
   access.ca_pem = *std::move(authority);
   access.ca_file = folder + "/ca.crt";
   if (access.ca_pem.empty()) return internal(folder + "/ca.crt: there is no certificate in it");
-  if (auto home = detail::read_file(folder + "/namespace"); home && !home->empty()) {
+  if (auto home = net::read_small_file(folder + "/namespace"); home && !home->empty()) {
     access.home_namespace = *std::move(home);
   }
   // Where there is none, everybody would be told only when something is asked.
-  if (auto token = detail::read_file(folder + "/token"); !token) {
+  if (auto token = net::read_small_file(folder + "/token"); !token) {
     return std::unexpected(std::move(token.error()));
   }
   access.authenticator = std::make_unique<MintedAuthenticator>(
@@ -155,7 +155,7 @@ ClusterTransport::Dial network_dial(net::Loop& loop, dns::Resolver& resolver, st
     tls::ClientOptions trust;
     trust.ca_pem = ca_pem;
     if (!ca_file.empty()) {
-      auto pem = detail::read_file(ca_file);
+      auto pem = net::read_small_file(ca_file);
       if (!pem) return std::unexpected(std::move(pem.error()));
       trust.ca_pem = *std::move(pem);
     }

@@ -6,9 +6,9 @@
 
 #include "base/escape.h"
 #include "kube/detail/command.h"
-#include "kube/detail/files.h"
 #include "kube/detail/scan.h"
 #include "net/signal.h"
+#include "net/small_file.h"
 
 namespace ebbgate::kube {
 namespace {
@@ -117,19 +117,19 @@ namespace {
 net::Task<Result<Credential>> read_files(CredentialFiles files, WallTime now) {
   Credential out = std::move(files.fixed);
   if (!files.token.empty()) {
-    auto text = detail::read_file(files.token);
+    auto text = net::read_small_file(files.token);
     if (!text) co_return std::unexpected(std::move(text.error()));
     while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
     if (text->empty()) co_return internal(files.token + ": there is no token in it");
     out.token = Secret(*std::move(text));
   }
   if (!files.certificate.empty()) {
-    auto text = detail::read_file(files.certificate);
+    auto text = net::read_small_file(files.certificate);
     if (!text) co_return std::unexpected(std::move(text.error()));
     out.certificate_pem = *std::move(text);
   }
   if (!files.key.empty()) {
-    auto text = detail::read_file(files.key);
+    auto text = net::read_small_file(files.key);
     if (!text) co_return std::unexpected(std::move(text.error()));
     out.key_pem = Secret(*std::move(text));
   }

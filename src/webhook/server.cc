@@ -5,6 +5,7 @@
 
 #include "http/chunked.h"
 #include "http/field.h"
+#include "http/status.h"
 
 namespace ebbgate::webhook {
 namespace {
@@ -16,28 +17,9 @@ constexpr std::size_t kAtOnce = 16 * 1024;  // octets read: a record of TLS
 constexpr Reason kTooLarge = Reason::kHeadTooLarge;
 constexpr Reason kTooMany = Reason::kOverCapacity;
 
-std::string_view phrase(std::uint16_t status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 413:
-      return "Content Too Large";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "";
-  }
-}
-
 std::string response_bytes(const Answer& answer, bool goes_on) {
   std::string out = "HTTP/1.1 " + std::to_string(answer.status) + ' ';
-  out += phrase(answer.status);
+  out += http::reason_phrase(answer.status);
   out += "\r\nContent-Type: " + answer.content_type;
   out += "\r\nContent-Length: " + std::to_string(answer.body.size());
   out += "\r\nX-Content-Type-Options: nosniff\r\n";

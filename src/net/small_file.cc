@@ -1,4 +1,4 @@
-#include "kube/detail/files.h"
+#include "net/small_file.h"
 
 #include <array>
 #include <cerrno>
@@ -6,14 +6,9 @@
 #include <cstring>
 #include <memory>
 
-namespace ebbgate::kube::detail {
-namespace {
+namespace ebbgate::net {
 
-constexpr std::size_t kMaxFile = std::size_t{1} << 20;
-
-}  // namespace
-
-Result<std::string> read_file(const std::string& path) {
+Result<std::string> read_small_file(const std::string& path, std::size_t max) {
   const auto failed_with = [&](int code) {
     return fail(Reason::kInternal, Side::kSelf, path + ": " + std::strerror(code));
   };
@@ -24,10 +19,10 @@ Result<std::string> read_file(const std::string& path) {
   std::array<char, 4096> piece;
   while (const std::size_t count = std::fread(piece.data(), 1, piece.size(), file.get())) {
     text.append(piece.data(), count);
-    if (text.size() > kMaxFile) return failed_with(EFBIG);
+    if (text.size() > max) return failed_with(EFBIG);
   }
   if (std::ferror(file.get()) != 0) return failed_with(EIO);  // a directory among others
   return text;
 }
 
-}  // namespace ebbgate::kube::detail
+}  // namespace ebbgate::net
