@@ -23,6 +23,8 @@ struct ReporterOptions {
   std::string gateway;       // this one's name
   GatewayTimes times = {};
   Duration pause = std::chrono::milliseconds(100);  // between two calls
+  // After a load: by then the others have said that they go by it, too.
+  Duration gather = std::chrono::milliseconds(500);
   // Where nothing but the number of gateways has changed: first see whether it stays.
   Duration settle = std::chrono::seconds(15);
   Duration backoff = std::chrono::seconds(1);  // after the first failure; doubles
@@ -32,7 +34,7 @@ struct ReporterOptions {
 
 struct ReporterState {
   bool is_reporter = false;
-  std::size_t gateways = 0;    // that live, this one among them
+  std::size_t gateways = 0;    // that live, this one among them; 0 while the watch is lost
   std::string reporter = {};   // the Lease of the one that reports; empty where nobody is known
   std::size_t waiting = 0;     // resources whose status may have to be written
   std::uint64_t statuses = 0;  // that were written
@@ -57,7 +59,8 @@ class PolicyReporter {
   // Begins; once. Until the first report the gateway counts as one that does not serve.
   void start();
   // After each load: what became of every resource, and the digest of what is in force now
-  // (digest_of()). Where nothing new came in force, the digest is what it was.
+  // (digest_of()): what it was where nothing new came in force, empty where there never was a
+  // policy.
   void report(std::vector<ResourceReport> reports, std::string digest);
   // The gateway leaves: no more is written, its Lease is deleted. Ends at the deadline at the
   // latest.

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -60,29 +59,18 @@ struct Coverage {
   bool operator==(const Coverage&) const = default;
 };
 
-// The status of an object (its whole JSON text) as far as it matters here; nothing where the text
-// is none, or has no such status yet.
-struct Judged {
-  std::int64_t generation = 0;  // that the condition Accepted is about
-  std::string reason = {};      // of Accepted
-};
-[[nodiscard]] std::optional<Judged> judged_in(std::string_view object);
-
 // Out: the body for server-side apply of `status`, within the limits of the CRD; empty where
 // `object`, the resource's present JSON text, says all of it already. A condition whose status
 // stays keeps its time; `now` is for the others.
 [[nodiscard]] std::string status_patch(const ResourceReport& report, Coverage coverage,
                                        std::string_view object, WallTime now);
 
-// Who tells: ours in an event.
-struct EventSource {
-  std::string instance;  // the gateway
-};
-// What to POST to `namespaces/<event_namespace()>/events` of events.k8s.io/v1; empty where `object`
-// shows that it was told: once for each generation and outcome. That all is well is told only where
-// it was not before. The name of the event is made of what it tells: a second one is a conflict.
+// `gateway`: who tells. Out: what to POST to `namespaces/<event_namespace()>/events` of
+// events.k8s.io/v1; empty where `object` shows that it was told: once for each generation and
+// outcome. That all is well is told only where it was not before. The name of the event is made of
+// what it tells: a second one is a conflict.
 [[nodiscard]] std::string event_for(const ResourceReport& report, std::string_view object,
-                                    const EventSource& source, WallTime now);
+                                    std::string_view gateway, WallTime now);
 [[nodiscard]] std::string event_namespace(const ResourceReport& report);
 
 // Valid UTF-8 of at most `max` octets: what is not, and control characters, as %XX.
