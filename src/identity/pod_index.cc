@@ -40,6 +40,7 @@ void PodIndex::publish() {
   for (std::size_t shard = 0; shard < kShards; ++shard) {
     if (claims_->changed().test(shard)) shards_[shard].publish(claims_->build(shard));
   }
+  changes_.fetch_add(1, std::memory_order_release);
 }
 
 void PodIndex::set_pod_blocks(std::vector<Cidr> blocks) {
@@ -69,20 +70,32 @@ std::size_t PodIndex::ambiguous_count() const {
 PodReader::PodReader(const PodIndex& index) : index_(&index), blocks_(index.blocks_) {
   shards_.reserve(PodIndex::kShards);
   for (const auto& shard : index.shards_) shards_.emplace_back(shard);
+  take_changes();
+}
+
+void PodReader::take_changes() {
+  seen_ = index_->changes_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < PodIndex::kShards; ++i) slots_[i] = shards_[i].current()->slots();
 }
 
 Found PodReader::find(const IpAddress& client, WallTime wall, MonotonicTime now) {
   const IpAddress address = client.unmapped();
   const std::size_t hash = detail::hash_of(address);
-  const detail::PodSlot* slot = shards_[detail::shard_of(hash)].current()->find(address, hash);
-  if (slot != nullptr && slot->presence != Presence::kPod) return {.presence = slot->presence};
-  const bool is_pod = slot != nullptr && wall < slot->until;
-  if (!is_pod && !may_be_pod(address)) return {};
-  if (now.time_since_epoch().count() >= index_->trusted_until_.load(std::memory_order_relaxed)) {
-    return {.presence = Presence::kStale};
+  if (index_->changes_.load(std::memory_order_acquire) != seen_) take_changes();
+  const detail::PodSlot* slot = detail::find(slots_[detail::shard_of(hash)], address, hash);
+  if (slot != nullptr && slot->presence == Presence::kAmbiguous) {
+    return {Presence::kAmbiguous, nobody_};
   }
-  if (!is_pod) return {.presence = Presence::kAwaited};
-  return {.presence = Presence::kPod, .pod = slot->pod};
+  const bool is_node = slot != nullptr && slot->presence == Presence::kNode;
+  const bool is_pod = slot != nullptr && !is_node && wall < slot->until;
+  if (!is_pod && !may_be_pod(address)) {
+    return {is_node ? Presence::kNode : Presence::kUnknown, nobody_};
+  }
+  if (now.time_since_epoch().count() >= index_->trusted_until_.load(std::memory_order_relaxed)) {
+    return {Presence::kStale, nobody_};
+  }
+  if (is_pod) return {Presence::kPod, slot->pod};
+  return {is_node ? Presence::kNode : Presence::kAwaited, nobody_};
 }
 
 bool PodReader::may_be_pod(const IpAddress& address) {

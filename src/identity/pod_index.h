@@ -46,14 +46,21 @@ enum class Presence : std::uint8_t {
   kStale,      // the watch was lost kTrust ago: no pod, as nobody knows any more
 };
 
+// Good until the reader's next find(): who needs the pod for longer copies the pointer. (Counting
+// the owners of what no cache holds takes longer than to find it.)
 struct Found {
-  Presence presence = Presence::kUnknown;
-  std::shared_ptr<const policy::Pod> pod = {};  // with kPod only
+  Presence presence;
+  const std::shared_ptr<const policy::Pod>& pod;  // null but with kPod
 };
 
 namespace detail {
 class PodShard;
 class PodClaims;
+struct PodSlot;
+struct PodSlots {  // of one shard
+  const PodSlot* first = nullptr;
+  std::size_t count = 0;
+};
 }  // namespace detail
 
 class PodIndex {
@@ -91,6 +98,7 @@ class PodIndex {
   // Each shard's update copies its part of the table: many shards, small copies.
   static constexpr std::size_t kShards = 256;
   std::array<Published<detail::PodShard>, kShards> shards_;
+  std::atomic<std::uint64_t> changes_{0};  // how often shards were published
   Published<std::vector<Cidr>> blocks_;
   std::atomic<MonotonicTime::rep> trusted_until_;
   std::unique_ptr<detail::PodClaims> claims_;  // the writer's own
@@ -106,11 +114,15 @@ class PodReader {
   [[nodiscard]] Found find(const IpAddress& address, WallTime wall, MonotonicTime now);
 
  private:
+  void take_changes();
   [[nodiscard]] bool may_be_pod(const IpAddress& address);
 
   const PodIndex* index_;
-  std::vector<Subscription<detail::PodShard>> shards_;
+  std::uint64_t seen_ = 0;  // of the index's changes
+  std::array<detail::PodSlots, PodIndex::kShards> slots_;
+  std::vector<Subscription<detail::PodShard>> shards_;  // that have them
   Subscription<std::vector<Cidr>> blocks_;
+  std::shared_ptr<const policy::Pod> nobody_;
 };
 
 }  // namespace ebbgate::identity

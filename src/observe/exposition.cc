@@ -197,6 +197,19 @@ void write_sources(ExpositionWriter& out, std::span<const SourceStatus> sources)
   each([](const SourceStatus& source) { return source.accepted; });
 }
 
+template <typename Workers>
+void write_lookups(ExpositionWriter& out, const Workers& workers) {
+  out.counter("ebbgate_kube_lookups",
+              "Requests by what was known of the pod behind their address.");
+  for (std::size_t i = 0; i < kPresences.size(); ++i) {
+    out.sample({{"presence", kPresences[i]}}, sum_of(workers, [i](const WorkerMetrics& worker) {
+                 return worker.kube_lookups[i].value();
+               }));
+  }
+  out.counter("ebbgate_kube_waits", "Requests that waited for the pod behind their address.");
+  out.sample({}, sum_of(workers, &WorkerMetrics::kube_waits));
+}
+
 void write_cluster(ExpositionWriter& out, const ClusterStatus& cluster) {
   out.gauge("ebbgate_kube_watch_lost_seconds",
             "Time since anything was heard of a kind of object; 0 while its watch is there.");
@@ -302,7 +315,10 @@ std::string Metrics::exposition(Exposition exposition, const ProcessStats& proce
   out.sample({{"result", "failure"}}, policy_.reloads_failed.value());
 
   if (!sources.empty()) write_sources(out, sources);
-  if (cluster != nullptr) write_cluster(out, *cluster);
+  if (cluster != nullptr) {
+    write_cluster(out, *cluster);
+    write_lookups(out, workers_);
+  }
 
   // Read in this order, the queue is never shown to hold less than nothing.
   const std::uint64_t written = log_.written_bytes.value();

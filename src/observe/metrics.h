@@ -84,6 +84,10 @@ enum class MethodKind : std::uint8_t { kConnect, kOther, kNone };
 inline constexpr std::array<std::string_view, 3> kMethodKinds = {"CONNECT", "other", "none"};
 inline constexpr std::array<std::string_view, 3> kVerdicts = {"ALLOW", "DENY", "REPORT"};
 
+// The label `presence`: what was known of a client's address (identity::Presence, in its order).
+inline constexpr std::array<std::string_view, 6> kPresences = {"pod",     "ambiguous", "node",
+                                                               "awaited", "unknown",   "stale"};
+
 // One worker's numbers. Written by that worker's thread only.
 struct alignas(64) WorkerMetrics {
   // Counts an event: its verdict, reason, octets and durations. A tunnel counts as a request when
@@ -106,6 +110,8 @@ struct alignas(64) WorkerMetrics {
   Counter origin_reuses;       // requests that went over a kept origin connection
   Gauge accept_paused;         // 1 while this worker accepts nothing for want of descriptors
   Counter accept_pauses;
+  std::array<Counter, kPresences.size()> kube_lookups;
+  Counter kube_waits;     // requests that waited for their pod
   Counter out_of_memory;  // allocations that failed and were survived
   Counter log_events;     // queued
   Counter log_queued_bytes;

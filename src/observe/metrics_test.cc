@@ -149,8 +149,15 @@ void use(Metrics& metrics) {
 }
 
 TEST(Metrics, TellOfTheClusterWhereThereIsOne) {
-  const Metrics metrics(1, {});
+  Metrics metrics(2, {});
+  metrics.worker(0).kube_lookups[0].add(3);
+  metrics.worker(1).kube_lookups[0].add();
+  metrics.worker(1).kube_lookups[5].add(2);
+  metrics.worker(1).kube_waits.add(6);
   const Scrape seen = scrape(metrics);
+  EXPECT_EQ(seen["ebbgate_kube_lookups_total{presence=\"pod\"}"], 4);
+  EXPECT_EQ(seen["ebbgate_kube_lookups_total{presence=\"stale\"}"], 2);
+  EXPECT_EQ(seen["ebbgate_kube_waits_total"], 6);
   EXPECT_EQ(seen["ebbgate_kube_watch_lost_seconds{kind=\"pods\"}"], 90);
   EXPECT_EQ(seen["ebbgate_kube_watch_failures_total{kind=\"pods\"}"], 2);
   EXPECT_EQ(seen["ebbgate_kube_policies{state=\"kept\"}"], 3);

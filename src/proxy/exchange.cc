@@ -65,7 +65,9 @@ observe::Record record_of(const Exchange& exchange, observe::Phase phase, const 
   record.client = client.address.address;
   record.vpc_endpoint = client.vpc_endpoint;
   record.listener = worker.listener_name(client.listener);
-  if (client.subject.address) {
+  if (const policy::Pod* pod = client.subject.pod.get()) {
+    record.subject = {.kind = "pod", .name = pod->name, .name_space = pod->pod_namespace};
+  } else if (client.subject.address) {
     texts.subject = client.subject.address->str();
     record.subject = {.kind = "address", .name = texts.subject, .name_space = {}};
   }

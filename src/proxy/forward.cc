@@ -349,8 +349,11 @@ net::Task<void> break_off(Exchange& exchange, Outcome outcome) {
 
 OriginKey origin_key(const Exchange& exchange) {
   const policy::Subject& subject = exchange.client.subject;
+  std::string who = subject.address ? subject.address->str() : std::string();
+  // An address may be another pod's by now; a name of Kubernetes has no slash.
+  if (subject.pod) who += "/" + subject.pod->pod_namespace + "/" + subject.pod->name;
   return {.authority = exchange.asked->str(),
-          .subject = subject.address ? subject.address->str() : std::string(),
+          .subject = std::move(who),
           .policy_generation = exchange.client.worker.policy_generation()};
 }
 

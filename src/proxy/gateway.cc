@@ -48,6 +48,7 @@ Gateway::Gateway(GatewayParts parts)
               .metrics = parts.metrics,
               .log = parts.log,
               .say = std::move(parts.say),
+              .pods = parts.pods,
               .counts = {parts.options.limits.connections,
                          parts.options.limits.connections_per_client}} {}
 
@@ -92,6 +93,12 @@ void Gateway::start() {
 
 void Gateway::judge_tunnels() {
   for (const auto& worker : workers_) worker->judge_tunnels();
+}
+
+void Gateway::pods_changed() {
+  for (const auto& worker : workers_) {
+    if (worker->who) worker->who->pods_changed();
+  }
 }
 
 void Gateway::drain(Worker::Listeners how) {

@@ -11,6 +11,7 @@
 #include "base/authority.h"
 #include "base/result.h"
 #include "dns/resolver.h"
+#include "identity/pod_index.h"
 #include "observe/access_log.h"
 #include "observe/metrics.h"
 #include "proxy/options.h"
@@ -34,6 +35,7 @@ struct GatewayParts {
   observe::AccessLog& log;
   observe::Diagnostics say;
   dns::ResolverOptions dns;
+  const identity::PodIndex* pods = nullptr;  // who asks, with --kube
 };
 
 class Gateway {
@@ -53,6 +55,10 @@ class Gateway {
 
   // Call after each load of a valid policy, also of the one that is in force: see Worker.
   void judge_tunnels();
+
+  // Call after the index of pods has published something. Any thread: workers where a request waits
+  // for its pod are woken, no others.
+  void pods_changed();
 
   // The phases of an end. drain(): answers say that the connection closes; stop_accepting(): no new
   // connections; stop(): whatever is still open is ended, and the threads.

@@ -195,6 +195,14 @@ net::Task<void> serve_requests(Client& client, std::optional<Authority> inside, 
     auto asked = asked_by(head, inside);
     if (!asked) co_return co_await refuse(exchange, std::move(asked.error()));
     exchange.asked = std::move(*asked);
+    if (worker.who) {
+      Who::Known known = worker.who->identify(client.subject);
+      if (known == Who::Known::kAwaited) known = co_await worker.who->wait(client.subject);
+      if (known == Who::Known::kAmbiguous) {
+        Error claimed{Reason::kSubjectAmbiguous, Side::kClient, client.subject.address->str()};
+        co_return co_await refuse(exchange, std::move(claimed));
+      }
+    }
     auto decided = decide(exchange, head);
     if (!decided) co_return co_await refuse(exchange, std::move(decided.error()));
 

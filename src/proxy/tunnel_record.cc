@@ -41,8 +41,11 @@ TunnelRecord::TunnelRecord(const Exchange& exchange)
   verdict_ = record.verdict;
   reason_ = record.reason;
   const std::array<std::string_view, kTextCount> all = {
-      record.method, record.target,         record.host,         record.sni,         record.policy,
-      record.rule,   record.policy_version, record.vpc_endpoint, record.subject.name};
+      record.method,         record.target,
+      record.host,           record.sni,
+      record.policy,         record.rule,
+      record.policy_version, record.vpc_endpoint,
+      record.subject.name,   record.subject.name_space};
   std::size_t total = 0;
   for (const std::string_view each : all) total += std::min(each.size(), kMaxText);
   texts_.reserve(total);
@@ -63,6 +66,29 @@ std::string_view TunnelRecord::text(Text which) const {
   return std::string_view(texts_).substr(begin, ends_[which] - begin);
 }
 
+std::string_view TunnelRecord::kind_of_subject() const {
+  if (!text(kNamespace).empty()) return "pod";
+  return text(kSubject).empty() ? "" : "address";
+}
+
+// The same pod, with the labels that it has now; without it, whoever has the address.
+policy::Subject TunnelRecord::subject_now() const {
+  policy::Subject subject;
+  if (text(kSubject).empty()) return subject;
+  subject.address = client_;
+  if (!worker_.who) return subject;
+  const identity::Found found = worker_.who->find(client_);
+  if (found.pod && found.pod->name == text(kSubject) &&
+      found.pod->pod_namespace == text(kNamespace)) {
+    subject.pod = found.pod;
+  } else {
+    subject.may_be_pod =
+        !text(kNamespace).empty() || (found.presence != identity::Presence::kUnknown &&
+                                      found.presence != identity::Presence::kNode);
+  }
+  return subject;
+}
+
 void TunnelRecord::tunnel_ended(const net::TunnelEnd& end) {
   has_ended_ = true;
   const std::string error = message_of(end.error);
@@ -74,9 +100,9 @@ void TunnelRecord::tunnel_ended(const net::TunnelEnd& end) {
                                .count = 1,
                                .client = client_,
                                .vpc_endpoint = text(kVpcEndpoint),
-                               .subject = {.kind = text(kSubject).empty() ? "" : "address",
+                               .subject = {.kind = kind_of_subject(),
                                            .name = text(kSubject),
-                                           .name_space = {}},
+                                           .name_space = text(kNamespace)},
                                .user = {},
                                .ech = ech_,
                                .listener = worker_.listener_name(listener_),
@@ -112,8 +138,7 @@ bool TunnelRecord::is_allowed_by(const Snapshot& snapshot, WallTime now) const {
   if (snapshot.is_too_old) return false;
   const auto host = Host::parse(text(kHost));
   if (!host) return false;
-  policy::Subject subject;
-  if (!text(kSubject).empty()) subject.address = client_;
+  const policy::Subject subject = subject_now();
   // A websocket was judged as a request in the clear, once; as a tunnel its path is not known.
   const auto visibility =
       text(kMethod) == "CONNECT" ? policy::Visibility::kOpaque : policy::Visibility::kPending;

@@ -20,7 +20,8 @@ class TunnelRecord final : public net::TunnelOwner {
   // Emits the closing event. Throws nothing.
   void tunnel_ended(const net::TunnelEnd& end) override;
 
-  // Whether this policy would still let the tunnel pass.
+  // Whether this policy would still let the tunnel pass, by what is known of its client now. On the
+  // worker's thread.
   [[nodiscard]] bool is_allowed_by(const Snapshot& snapshot, WallTime now) const;
 
  private:
@@ -33,10 +34,13 @@ class TunnelRecord final : public net::TunnelOwner {
     kRule,
     kVersion,
     kVpcEndpoint,
-    kSubject,
+    kSubject,    // of a pod its name; else its address, if it has one
+    kNamespace,  // of a pod only
     kTextCount
   };
   [[nodiscard]] std::string_view text(Text which) const;
+  [[nodiscard]] std::string_view kind_of_subject() const;
+  [[nodiscard]] policy::Subject subject_now() const;
 
   Worker& worker_;
   ClientTicket ticket_;

@@ -32,6 +32,9 @@ Worker::Worker(std::size_t index, Shared& its_shared, std::unique_ptr<net::Loop>
       log(its_shared.log.worker(index)),
       ids(random),
       log_has_room(loop),
+      who(its_shared.pods == nullptr
+              ? nullptr
+              : std::make_unique<Who>(loop, its_shared.clock, *its_shared.pods, metrics)),
       index_(index),
       resolver_(std::move(resolver)),
       subscription_(its_shared.policy) {

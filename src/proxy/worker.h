@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dns/resolver.h"
+#include "identity/pod_index.h"
 #include "net/linger.h"
 #include "net/listener.h"
 #include "net/loop.h"
@@ -27,6 +28,7 @@
 #include "proxy/origin_pool.h"
 #include "proxy/read_buffer.h"
 #include "proxy/snapshot.h"
+#include "proxy/who.h"
 
 namespace ebbgate::proxy {
 
@@ -37,7 +39,8 @@ struct Shared {
   const PublishedSnapshot& policy;
   observe::Metrics& metrics;
   observe::AccessLog& log;
-  observe::Diagnostics say;  // never empty
+  observe::Diagnostics say;        // never empty
+  const identity::PodIndex* pods;  // null without --kube
   ClientCounts counts;
 };
 
@@ -125,6 +128,7 @@ class Worker {
   observe::WorkerLog& log;
   observe::RequestIdSource ids;
   net::Signal log_has_room;
+  const std::unique_ptr<Who> who;  // null without --kube
   [[nodiscard]] dns::Resolver& resolver() { return *resolver_; }
 
  private:

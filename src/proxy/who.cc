@@ -1,0 +1,70 @@
+#include "proxy/who.h"
+
+namespace ebbgate::proxy {
+namespace {
+
+using identity::Presence;
+
+// That a coroutine waits, for as long as this lives.
+class Waiting {
+ public:
+  explicit Waiting(std::atomic<std::uint32_t>& waiting) : waiting_(waiting) {
+    waiting_.fetch_add(1, std::memory_order_acq_rel);
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() { waiting_.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint32_t>& waiting_;
+};
+
+}  // namespace
+
+identity::Found Who::find(const IpAddress& address) {
+  return reader_.find(address, clock_->wall(), loop_->now());
+}
+
+Who::Known Who::settle(policy::Subject& subject, const identity::Found& found) {
+  static_assert(observe::kPresences.size() == static_cast<std::size_t>(Presence::kStale) + 1);
+  metrics_->kube_lookups[static_cast<std::size_t>(found.presence)].add();
+  // Most requests are of the pod that the one before was of: nothing is written then.
+  if (subject.pod != found.pod) subject.pod = found.pod;
+  subject.may_be_pod = found.presence == Presence::kStale || found.presence == Presence::kAwaited;
+  return found.presence == Presence::kAmbiguous ? Known::kAmbiguous : Known::kSettled;
+}
+
+Who::Known Who::identify(policy::Subject& subject) {
+  if (!subject.address) return Known::kSettled;
+  const identity::Found found = find(*subject.address);
+  if (found.presence == Presence::kAwaited && !vain_.has(*subject.address, loop_->now())) {
+    return Known::kAwaited;
+  }
+  return settle(subject, found);
+}
+
+net::Task<Who::Known> Who::wait(policy::Subject& subject) {
+  metrics_->kube_waits.add();
+  const IpAddress address = *subject.address;
+  const Deadline deadline = loop_->after(identity::PodIndex::kPatience);
+  // Counted before the index is asked once more: see pods_changed().
+  const Waiting waiting(waiting_);
+  while (find(address).presence == Presence::kAwaited) {
+    const net::Wait::End end = co_await changed_.wait(deadline);
+    if (end == net::Wait::End::kHappened) continue;
+    if (end == net::Wait::End::kTimedOut && find(address).presence == Presence::kAwaited) {
+      vain_.add(address, loop_->now());
+    }
+    break;
+  }
+  co_return settle(subject, find(address));
+}
+
+void Who::pods_changed() {
+  // The two additions have an order. If the waiter's comes first, it is seen here; else it happens
+  // after this one and so after what was published before it, which the waiter then finds.
+  if (waiting_.fetch_add(0, std::memory_order_acq_rel) == 0) return;
+  loop_->post([this] { changed_.notify_all(); });
+}
+
+}  // namespace ebbgate::proxy

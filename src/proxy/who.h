@@ -1,0 +1,90 @@
+// Who asks (semantics 3, step 2): from the address of a client to what the policy is asked about,
+// for each request anew, as pods come and go while a connection lives. An address that pods may
+// have is waited for, for a moment: its pod may be so new that the watch has yet to tell of it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "identity/pod_index.h"
+#include "net/loop.h"
+#include "net/signal.h"
+#include "net/task.h"
+#include "observe/metrics.h"
+#include "policy/subject.h"
+
+namespace ebbgate::proxy {
+
+// Addresses that were waited for in vain, each for a while: a fixed table in which a later one may
+// take an earlier one's place, as all that is lost then is the wait that it spares.
+class VainWaits {
+ public:
+  static constexpr Duration kMemory = std::chrono::minutes(5);
+
+  void add(const IpAddress& address, MonotonicTime now) {
+    slot_of(address) = {.address = address.unmapped(), .until = now + kMemory};
+  }
+  [[nodiscard]] bool has(const IpAddress& address, MonotonicTime now) {
+    const Slot& slot = slot_of(address);
+    return now < slot.until && slot.address == address.unmapped();
+  }
+
+ private:
+  struct Slot {
+    IpAddress address;
+    MonotonicTime until = MonotonicTime::min();
+  };
+  static constexpr std::size_t kSlots = 1024;  // a power of two
+  [[nodiscard]] Slot& slot_of(const IpAddress& address) {
+    const std::size_t hash = std::hash<IpAddress>{}(address.unmapped());
+    return slots_[(hash ^ hash >> 32U) % kSlots];
+  }
+  std::array<Slot, kSlots> slots_;
+};
+
+// One worker's. All but pods_changed() is for its thread.
+class Who {
+ public:
+  // All of these outlive it.
+  Who(net::Loop& loop, const Clock& clock, const identity::PodIndex& pods,
+      observe::WorkerMetrics& metrics)
+      : loop_(&loop), clock_(&clock), metrics_(&metrics), reader_(pods), changed_(loop) {}
+  Who(const Who&) = delete;
+  Who& operator=(const Who&) = delete;
+
+  enum class Known : std::uint8_t {
+    kSettled,    // the subject has its pod, or none
+    kAmbiguous,  // several pods claim its address: to be refused, whatever the policy says
+    kAwaited,    // wait() for it
+  };
+  // Sets the pod of the subject by its address, as far as it is known now. One lookup, and nothing
+  // is allocated. A subject without an address is settled: it has no pod.
+  [[nodiscard]] Known identify(policy::Subject& subject);
+
+  // The same after identify() said kAwaited, once the pod is there or its time is over: kSettled or
+  // kAmbiguous.
+  [[nodiscard]] net::Task<Known> wait(policy::Subject& subject);
+
+  // What is known of an address now, without waiting; counted nowhere. Good until the next call.
+  [[nodiscard]] identity::Found find(const IpAddress& address);
+
+  // The index has published something. Any thread; wakes the worker if somebody waits there.
+  void pods_changed();
+
+ private:
+  [[nodiscard]] Known settle(policy::Subject& subject, const identity::Found& found);
+
+  net::Loop* loop_;
+  const Clock* clock_;
+  observe::WorkerMetrics* metrics_;
+  identity::PodReader reader_;
+  VainWaits vain_;
+  net::Signal changed_;
+  std::atomic<std::uint32_t> waiting_{0};
+};
+
+}  // namespace ebbgate::proxy
