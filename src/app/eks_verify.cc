@@ -1,15 +1,13 @@
 // `ebbgate eks verify`, the checklist; and `ebbgate eks token`, which kubectl calls.
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "analyse/time_text.h"
+#include "app/checklist.h"
 #include "app/eks_job.h"
 #include "app/exit_code.h"
 #include "app/own_flags.h"
-#include "base/escape.h"
 #include "deploy/facts.h"
 #include "deploy/manifests.h"
 #include "deploy/probe.h"
@@ -18,7 +16,6 @@
 namespace ebbgate::app {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Checks = aws::Outcome<std::vector<deploy::Check>>;
 
 net::Task<Checks> run_checks(AwsSession& session, const EksJob& job, deploy::Probe& probe,
@@ -29,16 +26,6 @@ net::Task<Checks> run_checks(AwsSession& session, const EksJob& job, deploy::Pro
   if (!stacks) co_return std::unexpected(std::move(stacks.error()));
   co_return co_await deploy::verify(session.client(), probe, job.settings, job.plan,
                                     std::move(facts), std::move(options));
-}
-
-void print(const deploy::Check& check) {
-  std::printf("%-14s  %s: %s\n", std::string(deploy::word(check.finding)).c_str(),
-              check.name.c_str(), check.proof.c_str());
-  if (!check.detail.empty())
-    std::printf("                %s\n", escaped_prose(check.detail).c_str());
-  if (!check.next.empty())
-    std::printf("                next: %s\n", escaped_prose(check.next).c_str());
-  (void)std::fflush(stdout);
 }
 
 deploy::VerifyOptions verify_options(const EksJob& job) {
@@ -56,35 +43,16 @@ deploy::VerifyOptions verify_options(const EksJob& job) {
   }
   options.wait = given.wait;
   options.poll = given.poll;
-  if (!given.json) options.tell = print;
+  if (!given.json) options.tell = print_check;
   return options;
-}
-
-Json to_json(const EksJob& job, const std::vector<deploy::Check>& checks) {
-  Json all = Json::array();
-  for (const deploy::Check& each : checks) {
-    Json check{{"name", each.name},
-               {"proof", each.proof},
-               {"finding", deploy::word(each.finding)},
-               {"detail", each.detail}};
-    if (!each.next.empty()) check["next"] = each.next;
-    all.push_back(std::move(check));
-  }
-  return {{"cluster", job.plan.cluster},
-          {"region", job.plan.region},
-          {"failed", deploy::has_failed(checks)},
-          {"checks", std::move(all)}};
 }
 
 }  // namespace
 
 int verify_eks(const EksJob& job) {
-  for (const std::string& each : job.options.skip) {
-    const auto& known = deploy::check_names();
-    if (std::ranges::find(known, each) != known.end()) continue;
-    std::string names;
-    for (const std::string& name : known) names += " " + name;
-    say("--skip: there is no check \"" + each + "\"; there are" + names);
+  const std::string fault = fault_of_skip(job.options.skip, deploy::check_names());
+  if (!fault.empty()) {
+    say(fault);
     return kUsage;
   }
   if (!job.options.echo.empty() && !job.options.echo.starts_with("http://")) {
@@ -113,8 +81,9 @@ int verify_eks(const EksJob& job) {
     return kFailed;
   }
   if (job.options.json) {
-    const Json out = to_json(job, *checks);
-    std::puts(out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    const std::string out =
+        checklist_json({{"cluster", job.plan.cluster}, {"region", job.plan.region}}, *checks);
+    std::puts(out.c_str());
   }
   return deploy::has_failed(*checks) ? kFailed : kFine;
 }

@@ -262,6 +262,7 @@ int node_setup(const Options& options) {
 int run_kube(std::span<const char* const> words) {
   const std::string_view command = words.empty() ? "" : words.front();
   if (command == "verify") return run_kube_verify(words.subspan(1));
+  if (command == "probe") return run_kube_probe(words.subspan(1));
   Options options;
   std::vector<config::FlagSyntax> flags = {{"for"},
                                            {"vpc-cidr"},

@@ -11,5 +11,6 @@ namespace ebbgate::app {
 
 // In: the words after `kube verify`, and so on. Out: the exit code.
 [[nodiscard]] int run_kube_verify(std::span<const char* const> words);
+[[nodiscard]] int run_kube_probe(std::span<const char* const> words);
 
 }  // namespace ebbgate::app
