@@ -96,7 +96,7 @@ class SchemaWriter {
   // Whether documents of this scope have the key.
   bool is_known(const KeyInfo& key) const {
     if (scope_ == ResourceScope::kNamespaced && key.is_of_cluster) return false;
-    return key.later.empty() || key.is_of_pods;
+    return key.later.empty() || key.is_of_pods || key.is_of_resources;
   }
 
  private:

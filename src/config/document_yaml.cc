@@ -355,7 +355,7 @@ constexpr std::array kMetadataKeys = std::to_array<Key<Document>>({
     {{.name = "namespace",
       .doc = "The namespace whose pods the document is for.",
       .later = "say who is meant in `subjects`",
-      .is_of_pods = true},
+      .is_of_resources = true},
      one<"namespace", &Document::resource_namespace, parse_object_name>},
     {{.name = "uid", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
     {{.name = "generation", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},

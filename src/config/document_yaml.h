@@ -15,6 +15,8 @@ struct DocumentOptions {
   // Whether `user`, `certificate` and the fields of pods may stand in `subjects`: only where
   // something tells the gateway these of a client.
   bool later_identities = false;
+  // Of these the fields of pods only: something tells the gateway which pod asks.
+  bool pods_in_subjects = false;
   // The text is what the Kubernetes API says: an EgressPolicy has a namespace, and only the keys
   // that a namespace may use (semantics 11); subjects may be pods.
   bool are_resources = false;

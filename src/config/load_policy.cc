@@ -1,17 +1,15 @@
 #include "config/load_policy.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <iterator>
 #include <map>
-#include <new>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "config/detail/digest.h"
+#include "config/detail/resource_forms.h"
 #include "config/document_yaml.h"
 #include "policy/list.h"
 
@@ -19,40 +17,9 @@ namespace ebbgate::config {
 namespace {
 
 namespace fs = std::filesystem;
+using detail::Digest;
 
-constexpr std::size_t kFileDigits = 32;  // of a file's version: enough that no two are alike
 constexpr Duration kExpiryNotice = std::chrono::hours(7 * 24);
-
-// SHA-256 over named parts. Each comes with its length, so that no two sequences read alike.
-class Digest {
- public:
-  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    // All that can fail in here is an allocation, and only now.
-    if (context_ == nullptr || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) {
-      throw std::bad_alloc();
-    }
-  }
-
-  void add(std::string_view text) {
-    const std::string length = std::to_string(text.size()) + ':';
-    EVP_DigestUpdate(context_.get(), length.data(), length.size());
-    EVP_DigestUpdate(context_.get(), text.data(), text.size());
-  }
-
-  [[nodiscard]] std::string first_hex_digits(std::size_t count) {
-    static constexpr std::string_view kDigits = "0123456789abcdef";
-    std::array<unsigned char, EVP_MAX_MD_SIZE> octets{};
-    EVP_DigestFinal_ex(context_.get(), octets.data(), nullptr);
-    std::string out;
-    for (std::size_t i = 0; i < count; ++i) {
-      out += kDigits[i % 2 == 0 ? octets[i / 2] >> 4 : octets[i / 2] & 15];
-    }
-    return out;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
 
 enum class Form : std::uint8_t { kYaml, kList };
 
@@ -67,7 +34,8 @@ std::optional<Form> form_of(const fs::path& file) {
 
 class PolicyLoader {
  public:
-  explicit PolicyLoader(const LoadedPolicy& last) : last_(&last) {}
+  PolicyLoader(const LoadedPolicy& last, std::span<const PolicyResource> resources)
+      : last_(&last), resources_(resources, last) {}
 
   LoadedPolicy load(const Settings& settings, std::uint64_t hash_seed,
                     const std::vector<PolicyText>& texts) {
@@ -75,6 +43,7 @@ class PolicyLoader {
                                                  .sni = settings.sni,
                                                  .report_only = settings.report_only,
                                                  .hash_seed = hash_seed};
+    are_pods_known_ = settings.kube.is_on;
     digest_settings(policy_settings);
     if (settings.allow) take_flags(*settings.allow);
     for (const std::string& file : settings.allow_files) take_file(file, file, Form::kList);
@@ -82,9 +51,24 @@ class PolicyLoader {
     for (const PolicyText& each : texts) {
       take_text(each.text, each.name, each.is_list ? Form::kList : Form::kYaml);
     }
+    resources_.read(documents_);
     warn_of_equal_names();
-    if (is_invalid_) return std::move(out_);
-    if (documents_.empty() && !settings.report_only && settings.policy_sources.empty()) {
+    if (!is_invalid_ && !resources_.is_invalid()) compile(settings, policy_settings);
+    resources_.finish(out_);
+    return std::move(out_);
+  }
+
+ private:
+  void compile(const Settings& settings, const policy::PolicySettings& policy_settings) {
+    if (settings.kube.is_on) {
+      Digest digest;
+      resources_.add_to(digest);
+      out_.resources_digest = digest.first_hex_digits(detail::kDocumentDigits);
+      digest_.add(out_.resources_digest);
+    }
+    documents_ = resources_.bind(std::move(documents_), policy_settings.default_ports);
+    if (documents_.empty() && !settings.report_only && settings.policy_sources.empty() &&
+        !settings.kube.is_on) {
       out_.problems.push_back({.severity = policy::Severity::kWarning,
                                .file = {},
                                .message = "nothing is allowed",
@@ -95,10 +79,8 @@ class PolicyLoader {
                          std::make_move_iterator(compiled.problems.end()));
     out_.policy = std::move(compiled.policy);
     out_.version = digest_.first_hex_digits(12);
-    return std::move(out_);
   }
 
- private:
   // The version tells decisions apart, and these settings are part of them.
   void digest_settings(const policy::PolicySettings& settings) {
     for (const policy::PortRange& range : settings.default_ports) digest_.add(range.str());
@@ -173,15 +155,17 @@ class PolicyLoader {
       documents.push_back(std::move(list.document));
       problems = std::move(list.problems);
     } else {
-      auto parsed = parse_documents(text, name);
-      digest_bundles(digest, parsed.documents);
+      auto parsed = parse_documents(text, name, {.pods_in_subjects = are_pods_known_});
+      for (const policy::Document& document : parsed.documents) {
+        detail::add_bundles(digest, document);
+      }
       documents = std::move(parsed.documents);
       problems = std::move(parsed.problems);
     }
     const bool is_good = !policy::has_errors(problems);
     std::ranges::move(problems, std::back_inserter(out_.problems));
     if (!is_good) return keep_last(name);
-    contribute(name, digest.first_hex_digits(kFileDigits), std::move(documents));
+    contribute(name, digest.first_hex_digits(detail::kDocumentDigits), std::move(documents));
   }
 
   void contribute(const std::string& name, std::string version,
@@ -207,21 +191,6 @@ class PolicyLoader {
     if (!is_known) is_invalid_ = true;
   }
 
-  // What a bundle stands for is in the program, and another one may have other hosts.
-  static void digest_bundles(Digest& digest, const std::vector<policy::Document>& documents) {
-    const auto add = [&](const std::vector<policy::Entry>& entries) {
-      for (const policy::Entry& entry : entries) {
-        for (std::size_t i = 0; entry.bundle && i < entry.hosts.size(); ++i) {
-          digest.add(entry.hosts[i].str());
-        }
-      }
-    };
-    for (const policy::Document& document : documents) {
-      add(document.allow);
-      add(document.deny);
-    }
-  }
-
   void warn_of_equal_names() {
     std::map<std::string_view, const policy::Document*> by_name;
     for (const policy::Document& document : documents_) {
@@ -243,7 +212,9 @@ class PolicyLoader {
   }
 
   const LoadedPolicy* last_;
+  detail::ResourceLoading resources_;
   LoadedPolicy out_;
+  bool are_pods_known_ = false;
   bool is_invalid_ = false;  // a file with errors has no last good form
   std::vector<policy::Document> documents_;
   Digest digest_;
@@ -287,8 +258,8 @@ std::vector<Problem> expiry_warnings(const policy::Policy& policy, WallTime now)
 
 LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed,
                          const LoadedPolicy& last, const std::vector<PolicyText>& texts,
-                         std::span<const PolicyResource> /*resources*/) {
-  return PolicyLoader(last).load(settings, hash_seed, texts);
+                         std::span<const PolicyResource> resources) {
+  return PolicyLoader(last, resources).load(settings, hash_seed, texts);
 }
 
 }  // namespace ebbgate::config

@@ -20,7 +20,7 @@ namespace ebbgate::config {
 // A policy of the Kubernetes API, as the API has it.
 struct PolicyResource {
   ResourceId id;
-  std::string text;  // JSON
+  std::shared_ptr<const std::string> text;  // JSON; never null
 };
 
 enum class ResourceState : std::uint8_t {
@@ -60,7 +60,7 @@ struct LoadedPolicy {
   std::vector<std::string> kept;                // files with errors: their last good form stays
   std::map<std::string, std::string> versions;  // of each file that the policy is made of
 
-  std::vector<ResourceOutcome> resources;  // in the order in which they were given
+  std::vector<ResourceOutcome> resources;  // in the order of their names
   std::string resources_digest;            // 32 hex digits: of the forms of all; empty without any
   // Their last good forms, of a loading that came to no policy too.
   std::shared_ptr<const detail::ResourceForms> forms;

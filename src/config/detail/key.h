@@ -37,7 +37,9 @@ struct KeyInfo {
   // Not empty: the key belongs to a later release and is refused, and this is what to do instead.
   // Where the row has a reader, DocumentOptions::later_identities turns it on.
   std::string_view later = {};
-  bool is_of_pods = false;  // DocumentOptions::are_resources turns it on, too
+  // So do these: DocumentOptions::pods_in_subjects and are_resources, and the latter alone.
+  bool is_of_pods = false;
+  bool is_of_resources = false;
   std::vector<KeyInfo> (*nested)() = nullptr;
 };
 
@@ -122,7 +124,9 @@ class Reader {
  private:
   [[nodiscard]] bool is_refused(const KeyInfo& info, bool has_reader) const {
     if (is_namespaced_ && info.is_of_cluster) return true;
-    const bool is_on = options_.later_identities || (options_.are_resources && info.is_of_pods);
+    const bool is_on = options_.later_identities ||
+                       (options_.pods_in_subjects && info.is_of_pods) ||
+                       (options_.are_resources && (info.is_of_pods || info.is_of_resources));
     return !info.later.empty() && !(has_reader && is_on);
   }
   // The index of the key's name; names.size() after an error where there is none.
