@@ -60,6 +60,7 @@ Where the gateways run, and who goes through them:
 
 The cluster's network, as in `ebbgate noproxy`:
   --vpc-cidr CIDR *              Blocks of nodes and pods.
+  --pod-cidr CIDR *              Those of them where pods have addresses; default: all.
   --service-cidr CIDR            The block of the services.
   --cluster-endpoint URL         The API server's own name.
   --region REGION                Such as eu-west-2.
@@ -74,7 +75,8 @@ For EKS and CoreDNS:
 
 Output:
   --part PART *                  Only that: crds, gateway, monitoring, webhook, namespaces,
-                                 proxy-environment, daemonsets, aws-auth, coredns or commands.
+                                 proxy-environment, daemonsets, aws-auth, coredns, policies or
+                                 commands.
   --output DIR                   Write files; DIR has to be new, empty, or written by this before.
   --help                         This text.
 
@@ -128,7 +130,8 @@ std::map<std::string_view, std::vector<std::string>*> lists_of(Options& options)
 }
 
 // What is wrong with the flag, if anything.
-std::string take_network(const config::Flag& flag, noproxy::ClusterFacts& network) {
+std::string take_network(const config::Flag& flag, KubeAnswers& answers) {
+  noproxy::ClusterFacts& network = answers.network;
   if (flag.name == "cluster-endpoint") {
     const auto target = noproxy::Target::parse(flag.value);
     auto name = target ? Hostname::parse(target->host) : std::unexpected(target.error());
@@ -143,6 +146,8 @@ std::string take_network(const config::Flag& flag, noproxy::ClusterFacts& networ
     if (!block) return "--" + flag.name + ": '" + word + "' is no address block";
     if (flag.name == "vpc-cidr") {
       network.vpc_cidrs.push_back(*block);
+    } else if (flag.name == "pod-cidr") {
+      answers.pod_cidrs.push_back(*block);
     } else {
       network.service_cidr = block;
     }
@@ -169,7 +174,7 @@ std::string take_flags(const config::Arguments& arguments, Options& options) {
       const bool is_in_cluster = flag.value == "in-cluster";
       options.answers.place =
           is_in_cluster ? deploy::GatewayPlace::kInCluster : deploy::GatewayPlace::kEksEc2Fleet;
-    } else if (std::string wrong = take_network(flag, options.answers.network); !wrong.empty()) {
+    } else if (std::string wrong = take_network(flag, options.answers); !wrong.empty()) {
       return wrong;
     }
   }
@@ -266,6 +271,7 @@ int run_kube(std::span<const char* const> words) {
   Options options;
   std::vector<config::FlagSyntax> flags = {{"for"},
                                            {"vpc-cidr"},
+                                           {"pod-cidr"},
                                            {"service-cidr"},
                                            {"cluster-endpoint"},
                                            {"monitoring", config::FlagValue::kNone},

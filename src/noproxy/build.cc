@@ -32,15 +32,6 @@ class Entries {
   std::vector<std::string> entries_;
 };
 
-// The first address of the service CIDR is the API server's own service, which pods reach by its
-// address (KUBERNETES_SERVICE_HOST), and many clients read no blocks.
-IpAddress first_service(const Cidr& services) {
-  if (services.network().is_v4()) return IpAddress::v4(services.network().v4_value() | 1);
-  auto bytes = services.network().bytes();
-  bytes.back() |= 1;
-  return IpAddress::v6(bytes);
-}
-
 Result<void> add_extra(Entries& entries, std::string_view extra) {
   const std::string_view bare =
       extra.starts_with('[') && extra.ends_with(']') ? extra.substr(1, extra.size() - 2) : extra;
@@ -61,6 +52,13 @@ Result<void> add_extra(Entries& entries, std::string_view extra) {
 
 }  // namespace
 
+IpAddress first_service(const Cidr& services) {
+  if (services.network().is_v4()) return IpAddress::v4(services.network().v4_value() | 1);
+  auto bytes = services.network().bytes();
+  bytes.back() |= 1;
+  return IpAddress::v6(bytes);
+}
+
 Result<std::vector<std::string>> build_entries(const ClusterFacts& facts) {
   Entries entries;
   entries.add("localhost");
@@ -72,6 +70,8 @@ Result<std::vector<std::string>> build_entries(const ClusterFacts& facts) {
   }
   if (facts.service_cidr) {
     entries.add(*facts.service_cidr);
+    // The API server's own service, which pods reach by its address (KUBERNETES_SERVICE_HOST), and
+    // many clients read no blocks.
     entries.add(first_service(*facts.service_cidr));
   }
   for (const std::string_view name :

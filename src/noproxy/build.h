@@ -24,6 +24,9 @@ struct ClusterFacts {
   std::vector<std::string> extras;
 };
 
+// The address of the service `kubernetes`, which is the first of the block.
+[[nodiscard]] IpAddress first_service(const Cidr& services);
+
 // The entries in order, each once.
 // Error: kMalformedRequest for a region or a VPC endpoint that private_names does not know, and for
 // an extra that is none.

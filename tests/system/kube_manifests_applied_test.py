@@ -67,6 +67,8 @@ class Files(KubectlCase):
 
     def test_policies_of_the_types(self):
         self.kubectl("apply", "-k", MANIFESTS / "base")
+        self.kubectl("apply", "-f", MANIFESTS / "policies")  # the one to begin with
+        self.assertIn("cluster", self.kubectl("get", "clusteregresspolicies"))
         good = {"apiVersion": "ebbgate.dev/v1alpha1", "kind": "EgressPolicy",
                 "metadata": {"name": "team"}, "spec": {"allow": [
                     {"hosts": ["api.example.com"], "ports": [443]}]}}

@@ -165,6 +165,7 @@ class Meaning(Case):
             documents = manifests(*words)
             self.assertEqual([], list(gateway_faults(documents, settings_of(documents))))
             self.assertEqual([], list(rights_faults(documents)))
+        self.assertEqual([], list(rights_faults(manifests(*FLEET))))
 
     def test_what_does_not_agree_is_found(self):
         pod = ("Deployment", "spec.template.spec.")
@@ -184,13 +185,24 @@ class Meaning(Case):
                 (container, "securityContext.capabilities", {}, "capabilities"),
                 (container, "securityContext.readOnlyRootFilesystem", False, "readOnly"),
                 (container, "ports.0.containerPort", 3129, "listen on"),
-                (container, "volumeMounts", [], "not mounted")):
+                (container, "volumeMounts", [], "not mounted"),
+                (pod, "automountServiceAccountToken", True, "every container has the token"),
+                (container, "volumeMounts.1.mountPath", "/token", "the gateway alone"),
+                (pod, "containers.1", {"name": "sidecar", "volumeMounts": [
+                    {"name": "token", "readOnly": True, "mountPath":
+                     "/var/run/secrets/kubernetes.io/serviceaccount"}]}, "the gateway alone"),
+                (pod, "volumes.1.projected.sources.0.serviceAccountToken.expirationSeconds", 10**7,
+                 "does not expire soon"),
+                (pod, "volumes.1.projected.sources", [], "what the token's volume holds")):
             documents = manifests()
             place = of_kind(documents, kind, "ebbgate")[0]
             *path, last = (prefix + where).split(".")
             for key in path:
                 place = place[int(key) if key.isdigit() else key]
-            place[last] = value
+            if last.isdigit():
+                place.append(value)
+            else:
+                place[last] = value
             self.assertIn(says, "\n".join(gateway_faults(documents, settings_of(documents))), where)
         for rule, says in (({"apiGroups": ["*"], "resources": ["pods"], "verbs": ["list"]}, "wildcard"),
                            ({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]},
@@ -200,20 +212,31 @@ class Meaning(Case):
             documents = manifests()
             of_kind(documents, "ClusterRole", "ebbgate-gateway")[0]["rules"].append(rule)
             self.assertIn(says, "\n".join(rights_faults(documents)))
+        for kind, change, says in (
+                ("Role", lambda r: r["rules"].append(
+                    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}), "more than its"),
+                ("RoleBinding", lambda r: r["metadata"].update(namespace="x"), "another namespace"),
+                ("RoleBinding", lambda r: r["roleRef"].update(name="x"), "there is no role x"),
+                ("RoleBinding", lambda r: r["subjects"][0].update(name="x"), "one and the same"),
+                ("ClusterRoleBinding", lambda r: r["roleRef"].update(kind="Role"), "there is no role")):
+            documents = manifests()
+            change(of_kind(documents, kind, "ebbgate-gateway")[0])
+            self.assertIn(says, "\n".join(rights_faults(documents)))
 
     def test_the_settings_are_ones_that_the_gateway_takes(self):
         for words in ([], ["--vpc-cidr", "2001:db8::/56"]):
             documents = manifests(*words)
             folder = self.scratch()
-            policy = of_kind(documents, "ConfigMap", "ebbgate-policy")[0]["data"]["cluster.yaml"]
-            (folder / "policy").mkdir()
-            (folder / "policy" / "cluster.yaml").write_text(policy)
             text = of_kind(documents, "ConfigMap", "ebbgate-config")[0]["data"]["config.yaml"]
-            (folder / "config.yaml").write_text(text.replace("/etc/ebbgate/policy",
-                                                             str(folder / "policy")))
-            done = subprocess.run([BINARY, "check", "--config", folder / "config.yaml"],
-                                  capture_output=True, text=True, timeout=60)
+            (folder / "config.yaml").write_text(text)
+            (folder / "policy.yaml").write_text(run("manifests", *NETWORK, "--part", "policies")[1])
+            done = subprocess.run([BINARY, "check", "--config", folder / "config.yaml", "--policy",
+                                   folder / "policy.yaml"], capture_output=True, text=True, timeout=60)
             self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+            settings = yaml.safe_load(text)
+            self.assertEqual("in-cluster", settings["kube"])
+            self.assertLessEqual(set(settings["pod-cidr"]), set(settings["inside"]))
+            self.assertNotIn("policy", settings, "policies are resources")
 
     def test_the_image_is_of_this_version(self):
         version = subprocess.run([BINARY, "--version"], capture_output=True, text=True,
@@ -226,6 +249,9 @@ class Meaning(Case):
 GATEWAY = Pod("ebbgate-system", {"app.kubernetes.io/name": "ebbgate",
                                  "app.kubernetes.io/component": "gateway"},
               ports={"proxy": 3128, "health": 8080, "metrics": 9901})
+WEBHOOK = Pod("ebbgate-system", {"app.kubernetes.io/name": "ebbgate",
+                                 "app.kubernetes.io/component": "webhook"},
+              ports={"https": 8443, "health": 8080})
 OTHER_OF_GATEWAYS = Pod("ebbgate-system", {"app": "debug"})
 SHOP, CI = Pod("shop", {"app": "web"}), Pod("ci")
 DNS = Pod("kube-system", {"k8s-app": "kube-dns"})
@@ -250,7 +276,10 @@ class Bypass(Case):
         (NODE, GATEWAY, 8080, True), (NODE, GATEWAY, 3128, True), (INTERNET, GATEWAY, 3128, False),
         # The gateway leaves, and does not come back in.
         (GATEWAY, INTERNET, 443, True), (GATEWAY, INTERNET6, 443, True), (GATEWAY, METADATA, 80, False),
-        (GATEWAY, NODE, 443, False), (GATEWAY, SERVICE, 443, False), (GATEWAY, DNS, 53, True),
+        (GATEWAY, NODE, 22, False), (GATEWAY, "172.20.0.10", 443, False), (GATEWAY, DNS, 53, True),
+        # But for the API server: its service, and what is behind it.
+        (GATEWAY, SERVICE, 443, True), (GATEWAY, NODE, 443, True), (GATEWAY, NODE, 6443, True),
+        (GATEWAY, SERVICE, 80, False), (GATEWAY, "10.65.0.1", 443, False),
         (GATEWAY, "10.64.0.2", 53, True), (GATEWAY, SHOP, 8080, False),
         (GATEWAY, "fd00:ec2::254", 80, False),
         # Nothing else of its namespace does.
@@ -274,8 +303,16 @@ class Bypass(Case):
 
     def test_prometheus_may_look_where_it_is_asked_for(self):
         self.check(manifests("--app-namespace", "shop"), [(PROMETHEUS, GATEWAY, 9901, False)])
-        self.check(manifests("--app-namespace", "shop,ci", "--monitoring"),
-                   [*self.EXPECTED, (PROMETHEUS, GATEWAY, 9901, True)])
+        self.check(manifests("--app-namespace", "shop,ci", "--monitoring", "--webhook"),
+                   [*self.EXPECTED, (PROMETHEUS, GATEWAY, 9901, True), (PROMETHEUS, WEBHOOK, 8080, True)])
+
+    def test_the_webhook_is_asked_and_asks_the_api_only(self):
+        self.check(manifests("--webhook"), [
+            ("10.1.2.3", WEBHOOK, 8443, True), (NODE, WEBHOOK, 8443, True), (NODE, WEBHOOK, 8080, True),
+            (SHOP, WEBHOOK, 8443, True), ("10.1.2.3", WEBHOOK, 8080, False),
+            (WEBHOOK, SERVICE, 443, True), (WEBHOOK, NODE, 443, True), (WEBHOOK, NODE, 6443, True),
+            (WEBHOOK, "172.20.0.10", 443, False), (WEBHOOK, NODE, 22, False),
+            (WEBHOOK, INTERNET, 443, False), (WEBHOOK, DNS, 53, False), (WEBHOOK, GATEWAY, 3128, False)])
 
     def test_a_fleet_outside_is_reached_where_it_is(self):
         self.check(manifests(*FLEET, "--app-namespace", "shop"),
@@ -290,6 +327,8 @@ class Bypass(Case):
                 ("ebbgate-egress", lambda p: p["metadata"].update(namespace="other")),
                 ("gateway", lambda p: p["spec"]["egress"].append(
                     {"to": [{"ipBlock": {"cidr": "169.254.0.0/16"}}]})),
+                ("gateway", lambda p: p["spec"]["egress"][1]["to"].pop(0)),
+                ("gateway", lambda p: p["spec"]["egress"][1].pop("ports")),
                 ("default-deny", lambda p: p["spec"].update(policyTypes=["Ingress"]))):
             documents = manifests("--app-namespace", "shop")
             change(of_kind(documents, "NetworkPolicy", name)[0])
@@ -553,7 +592,8 @@ class Files(Case):
         self.assertEqual(0, done.returncode, done.stderr)
 
     def test_alert_rules_speak_of_metrics_that_exist(self):
-        metrics = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.M))
+        metrics = {name for page in ("metrics.md", "webhook.md") for name in
+                   re.findall(r"^\| `(\w+)[`{]", (ROOT / "docs" / page).read_text(), re.M)}
         reasons = set(re.findall(r"^## (.*)$", (ROOT / "docs" / "reasons.md").read_text(), re.M))
         text = (ROOT / "deploy" / "monitoring" / "prometheus-rules.yaml").read_text()
         rules = yaml.safe_load(text)
@@ -600,6 +640,43 @@ class Files(Case):
                                   'ebbgate_dns_queries_total{namespace="e"}': "0+120x30"}, True),
             ("EbbgateNamesFail", {'ebbgate_dns_failures_total{namespace="e"}': "0+10x30",
                                   'ebbgate_dns_queries_total{namespace="e"}': "0+120x30"}, False),
+            ("EbbgateKubeWatchLost",
+             {'ebbgate_kube_watch_lost_seconds{namespace="e",kind="policies"}': "0x5 30+60x20"}, True),
+            ("EbbgateKubeWatchLost",
+             {'ebbgate_kube_watch_lost_seconds{namespace="e",kind="pods"}': "0x9 40 0x30"}, False),
+            ("EbbgateKubePodsUnknown",
+             {'ebbgate_kube_watch_lost_seconds{namespace="e",kind="pods"}': "0+60x30"}, True),
+            ("EbbgateKubePodsUnknown",
+             {'ebbgate_kube_watch_lost_seconds{namespace="e",kind="policies"}': "0+60x30"}, False),
+            ("EbbgateKubeAddressAmbiguous",
+             {'ebbgate_kube_ambiguous_addresses{namespace="e"}': "0x9 1x30"}, True),
+            ("EbbgateKubeAddressAmbiguous",
+             {'ebbgate_kube_ambiguous_addresses{namespace="e"}': "0x22 1x30"}, False),
+            ("EbbgateKubePoliciesInvalid",
+             {'ebbgate_kube_policies{namespace="e",state="closed"}': "2x30"}, True),
+            ("EbbgateKubePoliciesInvalid",
+             {'ebbgate_kube_policies{namespace="e",state="in-force"}': "2x30"}, False),
+            ("EbbgateKubePolicyMissing",
+             {'ebbgate_kube_policies{namespace="e",state="missing"}': "1x30"}, True),
+            ("EbbgateKubeStatusFails",
+             {'ebbgate_kube_status_failures_total{namespace="e"}': "0+1x30"}, True),
+            ("EbbgateKubeStatusFails",
+             {'ebbgate_kube_status_failures_total{namespace="e"}': "3x30"}, False),
+            ("EbbgateWebhookDown", {'up{job="ebbgate-webhook",namespace="e"}': "1x9 0x30"}, True),
+            ("EbbgateWebhookDown", {'up{job="ebbgate-webhook",namespace="e"}': "1x9 stale"}, True),
+            ("EbbgateWebhookDown", {'up{job="ebbgate-webhook",namespace="e",pod="a"}': "0x30",
+                                    'up{job="ebbgate-webhook",namespace="e",pod="b"}': "1x30"}, False),
+            ("EbbgateWebhookDown", {'up{job="ebbgate",namespace="e"}': "0x30"}, False),
+            ("EbbgateWebhookCertificateEnds",  # the tests' clock begins at 0
+             {'ebbgate_webhook_certificate_expires_timestamp_seconds{namespace="e"}': "1200000x80"},
+             True),
+            ("EbbgateWebhookCertificateEnds",
+             {'ebbgate_webhook_certificate_expires_timestamp_seconds{namespace="e"}': "1300000x80"},
+             False),
+            ("EbbgateWebhookClientFaults",
+             {'ebbgate_webhook_client_faults_total{namespace="e"}': "0+20x30"}, True),
+            ("EbbgateWebhookClientFaults",
+             {'ebbgate_webhook_client_faults_total{namespace="e"}': "0+2x30"}, False),
             ("EbbgateFewGateways", {'up{job="ebbgate",namespace="e",pod="a"}': "1x30"}, True),
             ("EbbgateFewGateways", {f'up{{job="ebbgate",namespace="e",pod="{pod}"}}': "1x30"
                                     for pod in "ab"}, False),
@@ -612,18 +689,19 @@ class Files(Case):
         (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
         tests = []
         for alert, series, fires in cases:
-            labels = next(rule["labels"] for group in rules["groups"] for rule in group["rules"]
-                          if rule["alert"] == alert)
-            reason = re.search('reason="([a-z-]+)"', " ".join(series))
-            if alert == "EbbgateRefusals":
-                labels = {**labels, "reason": reason[1]}
+            labels, expr = next((rule["labels"], rule["expr"]) for group in rules["groups"]
+                                for rule in group["rules"] if rule["alert"] == alert)
+            for kept in re.findall(r"by \(namespace, (\w+)\)", expr):
+                found = re.search(f'{kept}="([a-z-]+)"', " ".join(series))
+                labels = {**labels, kept: found[1]}
             tests.append({
                 "interval": "1m",
                 "input_series": [{"series": name, "values": values}
                                  for name, values in series.items()],
                 "alert_rule_test": [{
                     "eval_time": "12m" if "Refusals" in alert and "Many" not in alert
-                    or "Forbidden" in alert else "25m", "alertname": alert,
+                    or "Forbidden" in alert else "75m" if "Ends" in alert else "25m",
+                    "alertname": alert,
                     "exp_alerts": [{"exp_labels": {**labels, "namespace": "e"}}] if fires else []}]})
         (folder / "tests.yaml").write_text(yaml.safe_dump(
             {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}))

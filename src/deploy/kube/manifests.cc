@@ -175,7 +175,8 @@ std::string commands(const KubeAnswers& answers) {
   say("kube-proxy needs none where the cluster's endpoint is private; where it is not:",
       "# kubectl apply --server-side --field-manager=ebbgate -f cluster/kube-proxy.yaml");
   const std::string from = " --namespace=kube-system --from=configmap/" + std::string(kConfigMap);
-  say("The same for clusters that have no server-side apply, or by variables one by one:",
+  say("The same for clusters that have no server-side apply; or one by one, three of the six, as "
+      "kubectl\n# writes their names in capitals: these two programs need no others.",
       "# kubectl patch -n kube-system daemonset aws-node --patch-file cluster/aws-node.yaml\n"
       "# kubectl set env daemonset/aws-node" +
           from + " --containers='*'\n# kubectl set env daemonset/kube-proxy" + from +
@@ -197,7 +198,14 @@ class Renderer {
     marks_["image"] = {"ebbgate:0.1.0", {answers.image.empty() ? "ebbgate:0.1.0" : answers.image}};
     marks_["vpc-cidr"] = {"10.64.0.0/16", texts(network.vpc_cidrs)};
     marks_["service-cidr"] = {"172.20.0.0/16", {}};
-    if (network.service_cidr) marks_["service-cidr"].answers = {network.service_cidr->str()};
+    marks_["kubernetes-service"] = {"172.20.0.1/32", {}};
+    if (network.service_cidr) {
+      marks_["service-cidr"].answers = {network.service_cidr->str()};
+      marks_["kubernetes-service"].answers = {
+          Cidr::of(noproxy::first_service(*network.service_cidr)).str()};
+    }
+    marks_["pod-cidr"] = {"10.64.0.0/16",
+                          texts(answers.pod_cidrs.empty() ? network.vpc_cidrs : answers.pod_cidrs)};
     marks_["proxy-url"] = {"http://ebbgate." + std::string(kNamespace) + ".svc.cluster.local:3128",
                            {environment.proxy}};
     marks_["no-proxy"] = {std::string(kNoProxy), {environment.no_proxy}};
@@ -211,6 +219,7 @@ class Renderer {
     take(is_in_cluster ? "overlays/in-cluster/" : "overlays/eks-ec2-fleet/", KubePart::kGateway);
     if (answers_.has_monitoring) take("overlays/monitoring/", KubePart::kMonitoring);
     if (answers_.has_webhook) take("webhook/", KubePart::kWebhook);
+    take("policies/", KubePart::kPolicies);
     for (const std::string& each : answers_.app_namespaces) {
       marks_["app-namespace"] = {"default", {each}};
       const std::string folder = "namespaces/" + each + "/";
@@ -256,7 +265,9 @@ class Renderer {
       // With Prometheus there is one autoscaler all the same.
       const bool is_other_hpa =
           name == "hpa.yaml" && answers_.has_monitoring != (part == KubePart::kMonitoring);
-      add(part, std::string(file.path), text_of(file.path), !is_kustomize && !is_other_hpa);
+      // No server takes a policy in the call that brings its type.
+      add(part, std::string(file.path), text_of(file.path),
+          !is_kustomize && !is_other_hpa && part != KubePart::kPolicies);
     }
     const auto own =
         std::ranges::find(files.begin() + static_cast<std::ptrdiff_t>(first), files.end(),
@@ -274,9 +285,9 @@ class Renderer {
 }  // namespace
 
 std::string_view word(KubePart part) {
-  static constexpr std::array<std::string_view, 10> kWords = {
-      "crds",       "gateway",  "monitoring", "webhook", "namespaces", "proxy-environment",
-      "daemonsets", "aws-auth", "coredns",    "commands"};
+  static constexpr std::array<std::string_view, 11> kWords = {
+      "crds",       "gateway",  "monitoring", "webhook",  "namespaces", "proxy-environment",
+      "daemonsets", "aws-auth", "coredns",    "policies", "commands"};
   return kWords.at(static_cast<std::size_t>(part));
 }
 
@@ -314,6 +325,12 @@ std::string fault_of(const KubeAnswers& answers) {
     return "--vpc-cidr is missing: the blocks of the nodes' and the pods' addresses";
   }
   if (!answers.network.service_cidr) return "--service-cidr is missing: the block of the services";
+  for (const Cidr& pods : answers.pod_cidrs) {
+    const auto holds = [&](const Cidr& block) { return block.contains(pods); };
+    if (!std::ranges::any_of(answers.network.vpc_cidrs, holds)) {
+      return "--pod-cidr " + pods.str() + " lies in no --vpc-cidr";
+    }
+  }
   if (!answers.network.region.empty() && !is_of(answers.network.region, "-")) {
     return "--region is no region";
   }

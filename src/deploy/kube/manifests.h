@@ -25,6 +25,7 @@ struct KubeAnswers {
   std::string image;      // empty: that of the files
   std::string proxy_url;  // `http://host:port`; empty with kInCluster: its own service
   noproxy::ClusterFacts network;
+  std::vector<Cidr> pod_cidrs;  // where pods have addresses; empty: network.vpc_cidrs
   std::vector<std::string> app_namespaces;  // whose bypass is closed
 
   // For EKS.
@@ -46,6 +47,7 @@ enum class KubePart : std::uint8_t {
   kDaemonSets,        // aws-node and kube-proxy
   kAwsAuth,
   kCoreDns,
+  kPolicies,  // the one to begin with: for when the types are there
   kCommands,  // a shell script: what is no resource
 };
 

@@ -51,7 +51,8 @@ TEST(Manifests, AreTheFilesWhereTheAnswersAreTheirDefaults) {
     if (!file.path.starts_with("base/") && !file.path.starts_with("overlays/in-cluster/")) continue;
     std::string expected(file.text);
     for (const std::string_view mark :
-         {" # answer: image", " # each: vpc-cidr", " # each: service-cidr"}) {
+         {" # answer: image", " # each: vpc-cidr", " # each: service-cidr", " # each: pod-cidr",
+          " # answer: kubernetes-service"}) {
       expected = detail::replaced(expected, mark, "");
     }
     EXPECT_EQ(text_of(answers(), file.path), expected);
@@ -63,6 +64,8 @@ TEST(Manifests, AreTheFilesWhereTheAnswersAreTheirDefaults) {
 TEST(Manifests, HaveEveryAnswerInItsPlace) {
   KubeAnswers some = answers();
   some.network.vpc_cidrs = {*Cidr::parse("10.1.0.0/16"), *Cidr::parse("2001:db8::/56")};
+  some.network.service_cidr = Cidr::parse("10.96.0.0/12");
+  some.pod_cidrs = {*Cidr::parse("10.1.64.0/18"), *Cidr::parse("2001:db8::/64")};
   some.own_namespace = "egress";
   some.image = "registry.example/ebbgate@sha256:00";
   some.app_namespaces = {"shop"};
@@ -73,6 +76,10 @@ TEST(Manifests, HaveEveryAnswerInItsPlace) {
   EXPECT_THAT(
       text_of(some, "overlays/in-cluster/network.yaml"),
       HasSubstr("- ipBlock: {cidr: 10.1.0.0/16}\n        - ipBlock: {cidr: 2001:db8::/56}"));
+  EXPECT_THAT(text_of(some, "overlays/in-cluster/network.yaml"),
+              HasSubstr("- ipBlock: {cidr: 10.96.0.1/32}\n"));
+  EXPECT_THAT(text_of(some, "overlays/in-cluster/config.yaml"),
+              HasSubstr("      - 10.1.64.0/18\n      - 2001:db8::/64\n"));
   EXPECT_THAT(text_of(some, "namespaces/shop/network.yaml"), HasSubstr("  namespace: shop\n"));
   EXPECT_THAT(text_of(some, "overlays/monitoring/network.yaml"),
               HasSubstr("{kubernetes.io/metadata.name: watch}\n"));
@@ -108,6 +115,7 @@ TEST(Manifests, AreRefusedForAnswersThatWouldMeanSomethingElse) {
       {[](KubeAnswers& a) { a.place = GatewayPlace::kEksEc2Fleet; }, "--proxy-url is missing"},
       {[](KubeAnswers& a) { a.network.vpc_cidrs.clear(); }, "--vpc-cidr is missing"},
       {[](KubeAnswers& a) { a.network.service_cidr.reset(); }, "--service-cidr is missing"},
+      {[](KubeAnswers& a) { a.pod_cidrs = {*Cidr::parse("10.244.0.0/16")}; }, "in no --vpc-cidr"},
       {[](KubeAnswers& a) { a.cluster_name = "$(reboot)"; }, "--cluster-name is no name"},
       {[](KubeAnswers& a) { a.network.region = "x;y"; }, "--region is no region"},
       {[](KubeAnswers& a) { a.node_roles = {"arn:aws:iam::1:user/x"}; }, "is no ARN of a role"},

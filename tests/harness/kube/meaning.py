@@ -166,6 +166,40 @@ def gateway_faults(documents, settings):
                 each["kind"] == "ConfigMap" and each["metadata"]["name"] == volume["configMap"]["name"]
                 for each in documents):
             yield f"there is no ConfigMap {volume['configMap']['name']}"
+    if settings.get("kube") == "in-cluster":
+        yield from _token_faults(pod)
+
+
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+def _token_faults(pod):
+    """Of a pod whose first container asks the API: it has a token that is renewed, the authorities
+    and its namespace where clients look for them, and nobody else has."""
+    if pod.get("automountServiceAccountToken") is not False:
+        yield "every container has the token"
+    holders = {}
+    for container in pod["containers"]:
+        for mount in container.get("volumeMounts", []):
+            if mount["mountPath"] == SERVICE_ACCOUNT and mount.get("readOnly"):
+                holders[container["name"]] = mount["name"]
+    if list(holders) != [pod["containers"][0]["name"]]:
+        yield "the gateway alone has to have the token"
+        return
+    volume = next(each for each in pod["volumes"] if each["name"] in holders.values())
+    files = {}
+    for source in volume.get("projected", {}).get("sources", []):
+        if "serviceAccountToken" in source:
+            files[source["serviceAccountToken"]["path"]] = "token"
+            if not 600 <= source["serviceAccountToken"].get("expirationSeconds", 0) <= 86400:
+                yield "the token does not expire soon"
+        for item in source.get("configMap", {}).get("items", []):
+            files[item["path"]] = f"{source['configMap']['name']}/{item['key']}"
+        for item in source.get("downwardAPI", {}).get("items", []):
+            files[item["path"]] = item["fieldRef"]["fieldPath"]
+    if files != {"token": "token", "ca.crt": "kube-root-ca.crt/ca.crt",
+                 "namespace": "metadata.namespace"}:
+        yield f"what the token's volume holds is {files}"
 
 
 READING, ALL = {"list", "watch"}, "*"
@@ -174,18 +208,34 @@ READING, ALL = {"list", "watch"}, "*"
 def rights_faults(documents):
     """What is too much, or leads nowhere, in the rights of the gateways."""
     roles = {each["metadata"]["name"]: each for each in documents if each["kind"] == "ClusterRole"}
+    own = {each["metadata"]["name"]: each for each in documents if each["kind"] == "Role"}
+    bound = set()
     for document in documents:
-        if document["kind"] == "ClusterRoleBinding" and document["roleRef"]["name"] not in roles:
-            yield f"there is no role {document['roleRef']['name']}"
-    for name, role in roles.items():
+        for kind, known in (("ClusterRole", roles), ("Role", own)):
+            if document["kind"] != kind + "Binding":
+                continue
+            role = known.get(document["roleRef"]["name"])
+            if document["roleRef"]["kind"] != kind or role is None:
+                yield f"there is no role {document['roleRef']['name']}"
+            elif role["metadata"].get("namespace") != document["metadata"].get("namespace"):
+                yield f"{kind} {document['metadata']['name']} is bound in another namespace"
+            bound.add((kind, document["roleRef"]["name"],
+                       document["subjects"][0]["kind"], document["subjects"][0]["name"]))
+    holders = {each[2:] for each in bound if each[1] == "ebbgate-gateway"}
+    if len(holders) != 1 or len([each for each in bound if each[1] == "ebbgate-gateway"]) != 2:
+        yield "one and the same has to have both roles of a gateway"
+    for name, role in [*roles.items(), *own.items()]:
         for rule in role["rules"]:
             if ALL in rule["verbs"] + rule["resources"] + rule["apiGroups"]:
                 yield f"{name} has a wildcard"
+    if [(rule["apiGroups"], rule["resources"]) for rule in own["ebbgate-gateway"]["rules"]] != [
+            (["coordination.k8s.io"], ["leases"])]:
+        yield "in its own namespace a gateway has more than its Leases"
     for rule in roles["ebbgate-gateway"]["rules"]:
         for resource in rule["resources"]:
             if resource in ("secrets", "configmaps"):
                 yield f"a gateway reads {resource}"
             extra = set(rule["verbs"]) - READING
             if extra and not (resource.endswith("/status") and extra == {"patch"}
-                              or resource == "events" and extra == {"create", "patch"}):
+                              or resource == "events" and extra == {"create"}):
                 yield f"a gateway may {'/'.join(sorted(extra))} {resource}"
