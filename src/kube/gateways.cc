@@ -31,7 +31,7 @@ std::string lease_name_of(std::string_view gateway) {
 
 std::vector<Gateway> GatewaySet::live() const {
   std::vector<Gateway> out;
-  if (is_lost()) return out;
+  if (is_lost_) return out;
   const MonotonicTime now = now_();
   for (const auto& [name, seen] : seen_) {
     if (now - seen.changed < times_.duration) out.push_back(seen.gateway);
@@ -41,7 +41,7 @@ std::vector<Gateway> GatewaySet::live() const {
 
 std::vector<std::string> GatewaySet::gone() const {
   std::vector<std::string> out;
-  if (is_lost()) return out;
+  if (is_lost_) return out;
   const MonotonicTime now = now_();
   for (const auto& [name, seen] : seen_) {
     if (now - seen.changed >= times_.removal) out.push_back(name);
@@ -96,6 +96,7 @@ void GatewaySet::settle() {
 }
 
 void GatewaySet::on_freshness() {
+  is_lost_ = watch_ != nullptr && watch_->state().is_lost();
   // What was not heard while nothing was heard says nothing about anybody.
   const MonotonicTime now = now_();
   for (auto& [name, seen] : seen_) seen.changed = now;

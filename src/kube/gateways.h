@@ -44,7 +44,8 @@ class GatewaySet final : public Watcher {
   GatewaySet(std::function<MonotonicTime()> now, std::function<void()> on_change,
              GatewayTimes times = {})
       : now_(std::move(now)), on_change_(std::move(on_change)), times_(times) {}
-  // To be set before the watch starts: while nothing is heard, nobody is judged.
+  // Whose freshness on_freshness() asks for: while nothing is heard, nobody is judged. To be set
+  // before the watch starts.
   void follow(const ListWatch& watch) { watch_ = &watch; }
 
   // Those that live, in the order of their Leases' names; none while the watch is lost. The first
@@ -67,8 +68,6 @@ class GatewaySet final : public Watcher {
     std::string version;      // of the object
     MonotonicTime changed{};  // when that was another one last
   };
-  [[nodiscard]] bool is_lost() const { return watch_ == nullptr || watch_->state().is_lost(); }
-
   std::function<MonotonicTime()> now_;
   std::function<void()> on_change_;
   GatewayTimes times_;
@@ -77,6 +76,7 @@ class GatewaySet final : public Watcher {
   std::map<std::string, Seen, std::less<>> listed_;
   bool is_listing_ = false;
   bool has_changed_ = false;
+  bool is_lost_ = true;
 };
 
 }  // namespace ebbgate::kube
