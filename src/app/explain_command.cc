@@ -41,6 +41,7 @@ Flags:
   --user USER            The user that the client proved to be.
   --namespace NAMESPACE  The Kubernetes namespace of the client's pod.
   --service-account NAME Its service account.
+  --pod-labels N=V,...   Its labels.
   --method METHOD        Of a request in the clear; CONNECT asks for a tunnel.
   --sni NAME             The server name of the TLS handshake, to be judged too.
   --resolve              Resolve the name, with --dns if given, and judge each address.

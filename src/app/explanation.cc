@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <utility>
 
 namespace ebbgate::app {
@@ -21,6 +22,23 @@ Json json_of(const policy::Citation& citation) {
     out["bundle"] = bundle->name;
   }
   return out;
+}
+
+Error malformed(std::string detail) {
+  return {Reason::kMalformedRequest, Side::kClient, std::move(detail)};
+}
+
+Result<policy::PodLabels> labels_of(std::string_view text) {
+  policy::PodLabels labels;
+  for (const auto part : std::views::split(text, ',')) {
+    const std::string_view label(part.begin(), part.end());
+    const std::size_t equals = label.find('=');
+    if (equals == 0 || equals == std::string_view::npos) {
+      return std::unexpected(malformed("labels are name=value, with commas between them"));
+    }
+    labels.emplace(label.substr(0, equals), label.substr(equals + 1));
+  }
+  return labels;
 }
 
 }  // namespace
@@ -57,7 +75,14 @@ Result<policy::Inquiry> inquiry_of(const ExplainWords& words) {
     policy::Pod pod;
     pod.pod_namespace = words.pod_namespace;
     pod.service_account = words.service_account;
+    if (!words.pod_labels.empty()) {
+      auto labels = labels_of(words.pod_labels);
+      if (!labels) return std::unexpected(std::move(labels.error()));
+      pod.labels = std::make_shared<const policy::PodLabels>(*std::move(labels));
+    }
     inquiry.subject.pod = std::make_shared<const policy::Pod>(std::move(pod));
+  } else if (!words.service_account.empty() || !words.pod_labels.empty()) {
+    return std::unexpected(malformed("service-account and pod-labels need namespace"));
   }
   if (!words.sni.empty()) {
     auto name = Hostname::parse(words.sni);
@@ -65,6 +90,16 @@ Result<policy::Inquiry> inquiry_of(const ExplainWords& words) {
     inquiry.handshake = policy::Handshake{.is_tls = true, .server_name = *std::move(name)};
   }
   return inquiry;
+}
+
+void identify(policy::Inquiry& inquiry, identity::PodReader& pods, WallTime wall,
+              MonotonicTime now) {
+  policy::Subject& subject = inquiry.subject;
+  if (!subject.address || subject.pod) return;
+  const identity::Found found = pods.find(*subject.address, wall, now);
+  subject.pod = found.pod;
+  subject.may_be_pod = identity::may_be_pod(found.presence);
+  inquiry.is_ambiguous = found.presence == identity::Presence::kAmbiguous;
 }
 
 std::string json(const policy::Finding& finding) {

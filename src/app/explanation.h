@@ -7,7 +7,9 @@
 #include <string_view>
 
 #include "admin/pages.h"
+#include "base/clock.h"
 #include "base/result.h"
+#include "identity/pod_index.h"
 #include "policy/address_guard.h"
 #include "policy/inquiry.h"
 
@@ -20,6 +22,7 @@ struct ExplainWords {
   std::string user;
   std::string pod_namespace;
   std::string service_account;
+  std::string pod_labels;  // name=value, several with commas between
   std::string method;
   std::string sni;
 };
@@ -35,12 +38,19 @@ inline constexpr std::array kExplainFields = {
     ExplainField{"user", &ExplainWords::user},
     ExplainField{"namespace", &ExplainWords::pod_namespace},
     ExplainField{"service-account", &ExplainWords::service_account},
+    ExplainField{"pod-labels", &ExplainWords::pod_labels},
     ExplainField{"method", &ExplainWords::method},
     ExplainField{"sni", &ExplainWords::sni},
 };
 
-// Errors, as kMalformedRequest: an address or a server name that is none.
+// Errors, as kMalformedRequest: an address, labels or a server name that are none, and what is said
+// of a pod without its namespace.
 [[nodiscard]] Result<policy::Inquiry> inquiry_of(const ExplainWords& words);
+
+// Asks for the pod that is behind the inquiry's address now, as the workers of a gateway do.
+// Nothing where there is no address, or a pod was named.
+void identify(policy::Inquiry& inquiry, identity::PodReader& pods, WallTime wall,
+              MonotonicTime now);
 
 // What the admin API's query asks. Errors: an unknown field, one given twice, no target.
 [[nodiscard]] Result<ExplainWords> explain_words(const admin::Query& query);

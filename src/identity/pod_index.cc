@@ -88,7 +88,7 @@ Found PodReader::find(const IpAddress& client, WallTime wall, MonotonicTime now)
   }
   const bool is_node = slot != nullptr && slot->presence == Presence::kNode;
   const bool is_pod = slot != nullptr && !is_node && wall < slot->until;
-  if (!is_pod && !may_be_pod(address)) {
+  if (!is_pod && !is_in_blocks(address)) {
     return {is_node ? Presence::kNode : Presence::kUnknown, nobody_};
   }
   if (now.time_since_epoch().count() >= index_->trusted_until_.load(std::memory_order_relaxed)) {
@@ -98,7 +98,7 @@ Found PodReader::find(const IpAddress& client, WallTime wall, MonotonicTime now)
   return {is_node ? Presence::kNode : Presence::kAwaited, nobody_};
 }
 
-bool PodReader::may_be_pod(const IpAddress& address) {
+bool PodReader::is_in_blocks(const IpAddress& address) {
   return std::ranges::any_of(*blocks_.current(),
                              [&](const Cidr& block) { return block.contains(address); });
 }

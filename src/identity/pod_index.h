@@ -46,6 +46,11 @@ enum class Presence : std::uint8_t {
   kStale,      // the watch was lost kTrust ago: no pod, as nobody knows any more
 };
 
+// Whether pods have such addresses and nobody knows (any more) whose it is.
+[[nodiscard]] constexpr bool may_be_pod(Presence presence) {
+  return presence == Presence::kAwaited || presence == Presence::kStale;
+}
+
 // Good until the reader's next find(): who needs the pod for longer copies the pointer. (Counting
 // the owners of what no cache holds takes longer than to find it.)
 struct Found {
@@ -115,7 +120,7 @@ class PodReader {
 
  private:
   void take_changes();
-  [[nodiscard]] bool may_be_pod(const IpAddress& address);
+  [[nodiscard]] bool is_in_blocks(const IpAddress& address);
 
   const PodIndex* index_;
   std::uint64_t seen_ = 0;  // of the index's changes

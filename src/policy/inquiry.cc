@@ -1,6 +1,7 @@
 #include "policy/inquiry.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/escape.h"
 
@@ -183,6 +184,15 @@ class Follow {
   AdmissionSet admissions_;
 };
 
+// Adds the step that refuses, and the others that are not reached for that.
+void end_with(Finding& finding, Step refusal) {
+  finding.steps.push_back(std::move(refusal));
+  constexpr std::array kSteps = {"target", "subject", "deny", "allow", "addresses", "handshake"};
+  while (finding.steps.size() < kSteps.size()) {
+    finding.steps.push_back(not_reached(kSteps[finding.steps.size()]));
+  }
+}
+
 Result<AskedFor> refused(std::string detail) {
   return fail(Reason::kMalformedRequest, Side::kClient, std::move(detail));
 }
@@ -238,17 +248,24 @@ Finding answer(const Policy& policy, const AddressGuard& guard, const Inquiry& i
   finding.target = inquiry.target;
   const auto asked = parse_target(inquiry.target, inquiry.method);
   if (!asked) {
-    finding.steps = {{.name = "target",
-                      .outcome = Outcome::kRefused,
-                      .text = asked.error().detail,
-                      .matched = {}}};
-    for (const char* name : {"subject", "deny", "allow", "addresses", "handshake"}) {
-      finding.steps.push_back(not_reached(name));
-    }
+    end_with(finding, {.name = "target",
+                       .outcome = Outcome::kRefused,
+                       .text = asked.error().detail,
+                       .matched = {}});
     finding.fix = "write host, host:port, or a URL of http or https";
     return finding;
   }
   finding.target = asked->authority.str();
+  if (inquiry.is_ambiguous) {
+    finding.steps.push_back(target_step(*asked));
+    end_with(finding, {.name = "subject",
+                       .outcome = Outcome::kRefused,
+                       .text = "several pods claim " + inquiry.subject.address->str(),
+                       .matched = {}});
+    finding.reason = Reason::kSubjectAmbiguous;
+    finding.fix = "wait until all but one have ended";
+    return finding;
+  }
   const Request request = asked->request();
   Explanation explained = explain(policy, inquiry.subject, request, now);
   const Decision& decision = explained.decision;

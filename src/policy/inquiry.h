@@ -26,6 +26,7 @@ struct Lookup {
 struct Inquiry {
   std::string target;  // `host`, `host:port` or a URL of http or https
   Subject subject = {};
+  bool is_ambiguous = false;  // several pods claim the subject's address
   // Of a request in the clear; CONNECT asks for a tunnel. Empty: GET for http://, else CONNECT.
   std::string method = {};
   std::optional<Lookup> lookup = {};  // absent: the name was not resolved; a literal needs none

@@ -132,6 +132,27 @@ TEST(Answer, ClassifiesEachAddressAsTheDataPlaneDoes) {
   EXPECT_EQ(step(unresolved, "addresses"), "refused: it did not resolve: NXDOMAIN");
 }
 
+TEST(Answer, GoesNoFurtherWhereNobodyCanTellWhoAsks) {
+  const Finding finding = ask({.target = "example.com", .is_ambiguous = true});
+  EXPECT_EQ(finding.verdict, Verdict::kDeny);
+  EXPECT_EQ(finding.reason, Reason::kSubjectAmbiguous);
+  EXPECT_EQ(step(finding, "target"),
+            "passed: example.com, port 443, a tunnel that cannot be looked into");
+  EXPECT_EQ(step(finding, "subject"), "refused: several pods claim 10.0.0.1");
+  EXPECT_EQ(step(finding, "handshake"), "not-reached: not reached");
+  EXPECT_EQ(finding.steps.size(), 6U);
+}
+
+TEST(Answer, SaysWhoAsks) {
+  Subject subject{.address = *IpAddress::parse("10.0.0.1"), .may_be_pod = true};
+  EXPECT_EQ(step(ask({.target = "example.com", .subject = subject}), "subject"),
+            "passed: 1 of 1 documents are about 10.0.0.1: doc; it may be a pod, so what is denied "
+            "to any is denied to it");
+  subject.pod = std::make_shared<const Pod>(Pod{.name = "a", .pod_namespace = "shop"});
+  EXPECT_EQ(step(ask({.target = "example.com", .subject = subject}), "subject"),
+            "passed: 1 of 1 documents are about the pod shop/a: doc");
+}
+
 TEST(Answer, JudgesAHandshake) {
   const auto with = [](std::string_view target, Handshake handshake) {
     return ask({.target = std::string(target), .handshake = std::move(handshake)});

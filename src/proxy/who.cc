@@ -30,7 +30,7 @@ Who::Known Who::settle(policy::Subject& subject, const identity::Found& found) {
   metrics_->kube_lookups[static_cast<std::size_t>(found.presence)].add();
   // Most requests are of the pod that the one before was of: nothing is written then.
   if (subject.pod != found.pod) subject.pod = found.pod;
-  subject.may_be_pod = found.presence == Presence::kStale || found.presence == Presence::kAwaited;
+  subject.may_be_pod = identity::may_be_pod(found.presence);
   return found.presence == Presence::kAmbiguous ? Known::kAmbiguous : Known::kSettled;
 }
 
