@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/eks_job.h"
+#include "app/eks_prepared.h"
 #include "app/exit_code.h"
 #include "base/escape.h"
 #include "config/settings.h"
@@ -129,6 +130,13 @@ net::Task<Run> bring_up(AwsSession& session, const EksJob& job, deploy::Progress
         co_return run;
       }
     }
+    if (step.id == "gateway") {
+      auto prepared = co_await learn_prepared(session, job, run.facts);
+      if (!prepared) {
+        stop(run, prepared.error(), "cloudformation DescribeStacks");
+        co_return run;
+      }
+    }
     if (step.id == "cluster") {
       auto log = co_await deploy::learn_control_plane_log(client, job.plan, run.facts, soon());
       if (!log) {
@@ -194,6 +202,9 @@ std::vector<deploy::File> files_of(const EksJob& job, const deploy::Facts& facts
   if (deploy::needs_proxy_in_cni(job.settings)) {
     files.push_back({"aws-node.yaml", deploy::proxy_daemon_set("aws-node")});
   }
+  if (job.settings.gateway.kube.value) {
+    files.push_back({"gateway-access.yaml", deploy::gateway_access(job.settings, facts)});
+  }
   if (job.settings.access.value == config::AccessMode::kConfigMap) {
     const std::string role = job.settings.bastion ? job.settings.bastion->role.value : "";
     files.push_back({"aws-auth.yaml", deploy::aws_auth(text("nodegroup", "NodeRoleArn"), role)});
@@ -255,8 +266,15 @@ void print_end(const EksJob& job, const Run& run) {
       std::printf("  %s\n", command.c_str());
     }
   }
-  std::printf("On the bastion:\n%snext: run `ebbgate eks verify --config %s` there\n",
-              deploy::kubectl_commands(job.settings, folder).c_str(), job.options.config.c_str());
+  std::printf("On the bastion:\n%s", deploy::kubectl_commands(job.settings, folder).c_str());
+  if (run.facts.why_unprepared.empty()) {
+    std::printf("next: run `ebbgate eks verify --config %s` there\n", job.options.config.c_str());
+  } else {
+    std::printf(
+        "Gateways do not ask the cluster yet: %s.\n"
+        "next: run `ebbgate eks apply --config %s` there once more, after these commands\n",
+        escaped_prose(run.facts.why_unprepared).c_str(), job.options.config.c_str());
+  }
 }
 
 Json to_json(const EksJob& job, const Run& run) {
@@ -274,6 +292,7 @@ Json to_json(const EksJob& job, const Run& run) {
   Json out{{"cluster", job.plan.cluster}, {"region", job.plan.region},
            {"succeeded", run.is_good()},  {"changed", run.has_changed()},
            {"steps", std::move(steps)},   {"written", run.written}};
+  if (!run.facts.why_unprepared.empty()) out["whyNotKube"] = run.facts.why_unprepared;
   if (!run.why.empty()) out["why"] = run.why;
   if (!run.next.empty()) out["next"] = run.next;
   return out;

@@ -9,11 +9,13 @@
 #include <nlohmann/json.hpp>
 
 #include "app/eks_job.h"
+#include "app/eks_prepared.h"
 #include "app/exit_code.h"
 #include "base/escape.h"
 #include "config/settings.h"
 #include "deploy/cost.h"
 #include "deploy/facts.h"
+#include "deploy/manifests.h"
 #include "deploy/stack.h"
 
 namespace ebbgate::app {
@@ -67,6 +69,11 @@ net::Task<Seen> look(AwsSession& session, const EksJob& job) {
   auto network = co_await deploy::learn_network(client, job.settings, seen.facts, deadline);
   if (!network) {
     offline(network.error(), "ec2 DescribeVpcEndpoints");
+    co_return seen;
+  }
+  auto prepared = co_await learn_prepared(session, job, seen.facts);
+  if (!prepared) {
+    offline(prepared.error(), "cloudformation DescribeStacks");
     co_return seen;
   }
   const deploy::Step& gateway = *job.plan.step("gateway");
@@ -165,6 +172,10 @@ void print_text(const EksJob& job, const Seen& seen, const deploy::Cost& cost) {
     std::printf("%s %s", &each == &cost.excluded.front() ? "" : ",", each.c_str());
   }
   std::printf("\n");
+  if (!seen.facts.why_unprepared.empty()) {
+    std::printf("\nnote: gateways do not ask the cluster yet: %s\n",
+                escaped_prose(seen.facts.why_unprepared).c_str());
+  }
   if (!seen.address_room.empty()) {
     std::printf("\nnote: %s\n", escaped_prose(seen.address_room).c_str());
   }
@@ -212,6 +223,7 @@ Json to_json(const EksJob& job, const Seen& seen, const deploy::Cost& cost) {
   if (seen.is_online) out["account"] = seen.account;
   if (!seen.is_online) out["whyNotCompared"] = seen.why_offline;
   if (!seen.address_room.empty()) out["note"] = seen.address_room;
+  if (!seen.facts.why_unprepared.empty()) out["whyNotKube"] = seen.facts.why_unprepared;
   out["steps"] = std::move(steps);
   out["byHand"] = std::move(by_hand);
   out["cost"] = {{"monthlyUsd", std::round(cost.monthly * 100) / 100},
@@ -226,8 +238,15 @@ std::string write_templates(const EksJob& job) {
   namespace fs = std::filesystem;
   std::error_code error;
   fs::create_directories(job.options.write_templates, error);
+  std::vector<deploy::File> files;
   for (const deploy::Template& each : job.templates) {
-    const auto path = fs::path(job.options.write_templates) / (each.name + ".yaml");
+    files.push_back({each.name + ".yaml", each.text});
+  }
+  if (job.settings.gateway.kube.value) {  // which the script of --bastion-script applies
+    files.push_back({"gateway-access.yaml", deploy::gateway_access(job.settings, {})});
+  }
+  for (const deploy::File& each : files) {
+    const auto path = fs::path(job.options.write_templates) / each.name;
     std::ofstream file(path, std::ios::binary);
     file << each.text;
     file.close();

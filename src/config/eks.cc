@@ -106,6 +106,7 @@ constexpr std::array kGatewayKeys = std::to_array<Key<EksGateway>>({
     {{.name = "bucket", .is_required = true}, placed<"bucket", &EksGateway::bucket, parse_bucket>},
     {{.name = "key", .is_required = true}, placed<"key", &EksGateway::key, parse_text>},
     {{.name = "sha256", .is_required = true}, placed<"sha256", &EksGateway::sha256, parse_sha256>},
+    {{.name = "kube"}, placed<"kube", &EksGateway::kube, parse_switch>},
 });
 
 constexpr std::array kNodeKeys = std::to_array<Key<EksNodes>>({

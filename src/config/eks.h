@@ -68,6 +68,9 @@ struct EksGateway {
   Placed<std::string> bucket;  // where the program's tarball is
   Placed<std::string> key;
   Placed<std::string> sha256;  // of the tarball, 64 hex digits
+  // Whether they ask the cluster for its policies and pods, once it has what that needs. A fleet
+  // that does not, starts whether or not the cluster's API answers: so this is a choice.
+  Placed<bool> kube = {false, {}};
   policy::Position position = {};
 };
 

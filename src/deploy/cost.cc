@@ -37,6 +37,9 @@ constexpr double kInterfaceEndpoint = 0.01;  // an hour and zone
 constexpr double kNatGateway = 0.045;
 constexpr double kGp3 = 0.08;  // a GiB and month
 constexpr double kKey = 1.0;   // a month
+constexpr double kAlarm = 0.10;
+constexpr double kDashboard = 3.0;
+constexpr double kAlarms = 5;
 constexpr double kGatewayDisk = 8;
 
 std::string number(std::size_t count, std::string_view one, std::string_view many) {
@@ -99,6 +102,7 @@ Cost estimate(const config::EksSettings& settings) {
         static_cast<double>(endpoints * zones) * kInterfaceEndpoint * kHours);
   }
   add("customer keys (KMS)", 2 * kKey);
+  add("alarms and dashboard", kAlarms * kAlarm + kDashboard);
   cost.excluded = {"data between zones and through the load balancer, the endpoints and NAT",
                    "logs and metrics by volume", "gateways and nodes above the minimum",
                    "taxes and discounts"};

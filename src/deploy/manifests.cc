@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "deploy/kube/manifests.h"
+
 namespace ebbgate::deploy {
 namespace {
 
@@ -117,6 +119,20 @@ std::string aws_auth(const std::string& node_role, const std::string& bastion_ro
             "\n"
             "      username: bastion\n"
             "      groups: [\"system:masters\"]\n";
+  }
+  return text;
+}
+
+std::string gateway_access(const config::EksSettings& settings, const Facts& facts) {
+  KubeAnswers answers;
+  answers.place = GatewayPlace::kEksEc2Fleet;
+  answers.proxy_url = "http://gateways.invalid:3128";  // which no file of these parts has
+  answers.network = no_proxy_facts(settings, facts);
+  std::string text;
+  const auto files = render_manifests(answers);
+  for (const KubeFile& file : files.value_or(std::vector<KubeFile>())) {
+    const bool is_wanted = file.part == KubePart::kCrds || file.part == KubePart::kGateway;
+    if (is_wanted && file.is_applied) text += (text.empty() ? "" : "---\n") + file.text;
   }
   return text;
 }

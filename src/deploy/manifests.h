@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "config/eks.h"
+#include "deploy/plan.h"
+
 namespace ebbgate::deploy {
 
 struct ClusterAccess {
@@ -32,6 +35,10 @@ struct ProxySettings {
 
 // aws-auth for clusters in the mode CONFIG_MAP: the nodes' role, and the bastion's (empty: none).
 [[nodiscard]] std::string aws_auth(const std::string& node_role, const std::string& bastion_role);
+
+// What the cluster has to have before gateways outside of it can ask it: the types of policies, a
+// namespace, and the rights of the group `ebbgate-gateways`. For a server-side apply.
+[[nodiscard]] std::string gateway_access(const config::EksSettings& settings, const Facts& facts);
 
 struct File {
   std::string name;

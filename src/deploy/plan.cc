@@ -85,6 +85,7 @@ class Planner {
     begin("service-role", "role of the control plane", "2", "1", {});
     add_cluster();
     add_gateway();
+    add_monitoring();
     add_nodegroup();
     return std::move(plan_);
   }
@@ -204,6 +205,7 @@ class Planner {
   }
 
   void add_gateway();
+  void add_monitoring();
   void add_nodegroup();
 
   const EksSettings& settings_;
@@ -236,12 +238,23 @@ void Planner::add_gateway() {
   give_vpc("PrivateSubnetCidrs");
   give_vpc("GatewaySubnetIds");
   give_output("ClusterSecurityGroupId", "cluster", "ClusterSecurityGroupId");
+  give_output("ControlPlaneSecurityGroupId", "cluster", "ControlPlaneSecurityGroupId");
+  give("KubeCluster", gateway.kube.value ? Source(FromPrepared{}) : Source(std::string()));
   if (settings_.bastion) give("PeerVpcCidr", settings_.bastion->cidr.value.str());
   give("AddressMode", address_mode());
   if (gateway.addresses.value == config::AddressMode::kNat) give_vpc("NatAddresses");
   give_some("AlertEmail", settings_.alerts.email.value);
   give_some("AlertTopicArn", settings_.alerts.topic.value);
 }
+
+void Planner::add_monitoring() {
+  begin("monitoring", "alarms on the fleet, and a dashboard", "9", "1", {"gateway"});
+  for (const char* name : {"FleetName", "MetricNamespace", "LogGroupName", "LoadBalancerFullName",
+                           "TargetGroupFullName", "AlertTopicArn"}) {
+    give_output(name, "gateway", name);
+  }
+}
+
 void Planner::add_nodegroup() {
   const config::EksNodes& nodes = settings_.nodes;
   begin("nodegroup", "nodes that know the proxy from their first moment", "10, 11", "5",
@@ -334,6 +347,10 @@ Resolved resolve(const Argument& argument, const EksSettings& settings, const Fa
   if (std::holds_alternative<FromControlPlaneLog>(argument.source)) {
     if (!facts.control_plane_log.empty()) return {facts.control_plane_log};
     return {"create, or existing where an earlier cluster of this name left its log behind", false};
+  }
+  if (std::holds_alternative<FromPrepared>(argument.source)) {
+    if (facts.kube_cluster) return {*facts.kube_cluster};
+    return {"the cluster's name once it has what gateways ask it for, and nothing before", false};
   }
   auto value = no_proxy(settings, facts);
   const bool is_whole = output_of(facts, "cluster", "ClusterEndpoint") != nullptr;

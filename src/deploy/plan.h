@@ -34,7 +34,11 @@ struct FromNoProxy {  // NO_PROXY, by what exists
 struct FromControlPlaneLog {  // whether an earlier cluster of this name left its log group behind
   bool operator==(const FromControlPlaneLog&) const = default;
 };
-using Source = std::variant<std::string, FromOutput, FromZone, FromNoProxy, FromControlPlaneLog>;
+struct FromPrepared {  // the cluster's name, once it has what gateways ask it for; nothing before
+  bool operator==(const FromPrepared&) const = default;
+};
+using Source =
+    std::variant<std::string, FromOutput, FromZone, FromNoProxy, FromControlPlaneLog, FromPrepared>;
 
 struct Argument {
   std::string name;
@@ -78,6 +82,10 @@ struct Facts {
   std::string control_plane_log;           // `create` or `existing`; empty: not known
   std::vector<std::string> vpc_endpoints;  // that exist, with private DNS
   std::vector<Cidr> vpc_cidrs;             // of the cluster's VPC
+  // What the fleet is told of the cluster: its name, or empty as long as it has not what gateways
+  // ask it for.
+  std::optional<std::string> kube_cluster;
+  std::string why_unprepared;  // a sentence; where kube_cluster is empty
 };
 
 // What NO_PROXY is made of (semantics 9). Without facts, what the settings will lead to.

@@ -11,6 +11,9 @@
 
 #include "config/settings.h"
 #include "deploy/check.h"
+#include "deploy/manifests.h"
+#include "deploy/prepared.h"
+#include "deploy/script.h"
 
 namespace ebbgate::deploy {
 namespace {
@@ -64,6 +67,7 @@ std::vector<Case> cases() {
                 "  securityGroup:")},
       {"DNS servers and another port",
        replaced(text, "gateway:\n", "dns: [10.64.0.2, 10.0.0.53]\ngateway:\n  port: 8443\n")},
+      {"a fleet that asks the cluster", replaced(text, "gateway:\n", "gateway:\n  kube: true\n")},
       {"a topic", replaced(text, "email: platform@example.com",
                            "topic: arn:aws:sns:eu-west-2:111122223333:alerts")},
   };
@@ -122,7 +126,8 @@ TEST(Plan, HasTheStacksInTheOrderOfTheText) {
   std::vector<std::string> stacks;
   for (const Step& step : it.plan.steps) stacks.push_back(step.stack);
   EXPECT_THAT(stacks, ElementsAre("EKSdemo-vpc", "EKSdemo-peering", "EKSdemo-service-role",
-                                  "EKSdemo-cluster", "EKSdemo-gateway", "EKSdemo-nodegroup"));
+                                  "EKSdemo-cluster", "EKSdemo-gateway", "EKSdemo-monitoring",
+                                  "EKSdemo-nodegroup"));
 }
 
 std::string argument(const Made& it, const std::string& step, const std::string& name,
@@ -131,6 +136,31 @@ std::string argument(const Made& it, const std::string& step, const std::string&
     if (each.name == name) return resolve(each, it.settings, facts).text;
   }
   return "absent";
+}
+
+TEST(Plan, TellsTheFleetOfTheClusterOnceThatIsPrepared) {
+  const Made it = made(replaced(sample(), "gateway:\n", "gateway:\n  kube: true\n"));
+  Facts facts;
+  EXPECT_THAT(argument(it, "gateway", "KubeCluster"), HasSubstr("once it has what gateways ask"));
+  facts.kube_cluster = "";
+  EXPECT_EQ(argument(it, "gateway", "KubeCluster", facts), "");
+  facts.kube_cluster = "EKSdemo";
+  EXPECT_EQ(argument(it, "gateway", "KubeCluster", facts), "EKSdemo");
+  // Said even where it is off: a fleet that was told stops asking.
+  EXPECT_EQ(argument(made(sample()), "gateway", "KubeCluster", facts), "");
+}
+
+TEST(Plan, WhatIsPreparedIsEnoughForTheGroupOfTheFleet) {
+  const Made it = made(replaced(sample(), "gateway:\n", "gateway:\n  kube: true\n"));
+  const std::string text = gateway_access(it.settings, {});
+  EXPECT_THAT(text, HasSubstr("name: clusteregresspolicies.ebbgate.dev"));
+  EXPECT_THAT(text, HasSubstr("    name: " + std::string(kGatewayGroup) + "\n"));
+  EXPECT_THAT(text, Not(HasSubstr("gateways.invalid")));
+  EXPECT_THAT(text, Not(HasSubstr("kustomize.config.k8s.io")));
+  const std::string script = bastion_script(it.plan, it.settings);
+  const std::size_t access = script.find("gateway-access.yaml");
+  EXPECT_LT(access, script.find("KubeCluster=$cluster")) << "gateways would not get ready";
+  EXPECT_EQ(script.find("KubeCluster="), script.find("KubeCluster=$cluster"));
 }
 
 TEST(Plan, CutsTheBlockAsTheTemplateWould) {

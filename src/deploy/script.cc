@@ -123,8 +123,15 @@ class Script {
     out_ += " \\\n  --tags";
     for (const auto& [key, value] : plan_.tags) out_ += " " + shell_quoted(key + "=" + value);
     if (!step.arguments.empty()) out_ += " \\\n  --parameter-overrides";
-    for (const Argument& each : step.arguments) out_ += " \\\n    " + word(each);
+    for (const Argument& each : step.arguments) {
+      if (is_given(each)) out_ += " \\\n    " + word(each);
+    }
     out_ += "\n";
+  }
+
+  // What `aws cloudformation deploy` is not given, it leaves as it is.
+  static bool is_given(const Argument& each) {
+    return !std::holds_alternative<FromPrepared>(each.source);
   }
 
   static std::string word(const Argument& each) {
@@ -163,6 +170,7 @@ class Script {
           "kubectl apply --server-side --field-manager=ebbgate --force-conflicts -f - <<'EOF'\n" +
           proxy_daemon_set("aws-node") + "EOF\n";
     }
+    if (settings_.gateway.kube.value) add_gateway_access();
     out_ +=
         "\n# The proofs\n"
         "kubectl get svc\n"
@@ -172,6 +180,18 @@ class Script {
         "  --proxy \"$proxy_url\" \"https://sts.$region.amazonaws.com/\" || true\n"
         "curl --silent --output /dev/null --write-out 'refused: %{http_connect}\\n' \\\n"
         "  --proxy \"$proxy_url\" https://ebbgate-verify.invalid/ || true\n";
+  }
+
+  // First what gateways need in the cluster, then that they are told of it: the other way round
+  // they would not get ready.
+  void add_gateway_access() {
+    out_ +=
+        "\n# Gateways ask the cluster for its policies and pods: first what that needs there\n"
+        "kubectl apply --server-side --field-manager=ebbgate -f "
+        "\"$templates/gateway-access.yaml\"\n"
+        "aws cloudformation deploy --region \"$region\" --stack-name \"$cluster-gateway\" \\\n"
+        "  --template-file \"$templates/gateway.yaml\" --no-fail-on-empty-changeset \\\n"
+        "  --capabilities CAPABILITY_NAMED_IAM --parameter-overrides \"KubeCluster=$cluster\"\n";
   }
 
   const Plan& plan_;
@@ -222,6 +242,10 @@ std::string kubectl_commands(const config::EksSettings& settings, const std::str
   if (needs_proxy_in_cni(settings)) {
     out += kubectl + "apply --server-side --field-manager=ebbgate --force-conflicts -f " +
            file("aws-node.yaml");
+  }
+  if (settings.gateway.kube.value) {
+    out +=
+        kubectl + "apply --server-side --field-manager=ebbgate -f " + file("gateway-access.yaml");
   }
   return out;
 }

@@ -12,7 +12,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 from check_templates.template import Template, walk  # noqa: E402, F401
 
 FILES = sorted((ROOT / "deploy/cloudformation").glob("*.yaml"))
-NAMES = ["cluster", "gateway", "nodegroup", "peering", "service-role", "vpc"]
+NAMES = ["cluster", "gateway", "monitoring", "nodegroup", "peering", "service-role", "vpc"]
 # What the driver would pass; the rest has defaults.
 NO_PROXY = ("localhost,127.0.0.1,::1,[::1],169.254.169.254,fd00:ec2::254,172.20.0.0/16,.svc,"
             ".cluster.local,10.64.0.0/16,.internal,A1B2.gr7.eu-west-2.eks.amazonaws.com,"

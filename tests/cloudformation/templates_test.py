@@ -59,7 +59,7 @@ def rules_found(file):
 
 
 class Ours(unittest.TestCase):
-    def test_they_are_the_six(self):
+    def test_they_are_the_seven(self):
         self.assertEqual(NAMES, [file.stem for file in FILES])
 
     def test_nothing_is_found(self):
@@ -133,10 +133,17 @@ class Ours(unittest.TestCase):
             self.assertEqual(exist, [name for name, _, _ in gateway.of_type("AWS::EC2::EIP")
                                      if f"{name.lower()}-" in told], f"{mode} {size}")
 
+    WATCHED = {"FleetName": "demo-gateways", "MetricNamespace": "Ebbgate/demo",
+               "LogGroupName": "demo-LogGroup-1A", "LoadBalancerFullName": "net/demo-lb/1a",
+               "TargetGroupFullName": "targetgroup/demo-tg/1a", "AlertTopicArn": "arn:aws:sns:a"}
+
     def test_the_dashboard_is_json_and_asks_for_fields_that_events_have(self):
-        gateway = load("gateway")
-        body = gateway.resources["Dashboard"]["Properties"]["DashboardBody"]
-        widgets = json.loads(gateway.resolve(body, gateway.values()))["widgets"]
+        monitoring = load("monitoring")
+        body = monitoring.resources["Dashboard"]["Properties"]["DashboardBody"]
+        text = monitoring.resolve(body, monitoring.values(self.WATCHED))
+        widgets = json.loads(text)["widgets"]
+        for name, value in self.WATCHED.items():
+            self.assertEqual(name != "AlertTopicArn", value in text, name)
         metrics = {each["properties"]["metrics"][0][1] for each in widgets
                    if each["type"] == "metric"}
         self.assertEqual({"DeniedRequests", "HealthyHostCount", "ActiveTunnels",
@@ -145,6 +152,42 @@ class Ours(unittest.TestCase):
         fields = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs/events.md").read_text(), re.M))
         self.assertLessEqual(set(re.findall(r"(?:ispresent|latest)\((\w+)\)", query)), fields)
         self.assertIn("policyVersion", query)
+
+    def test_alarms_of_the_fleet_look_where_the_fleet_reports(self):
+        """The gateway's stack hands over names, and the other stack's alarms have those."""
+        gateway, monitoring = load("gateway"), load("monitoring")
+        config = str(gateway.resources["LaunchTemplate"])
+        namespace = gateway.outputs["MetricNamespace"]["Value"]["Fn::Sub"]
+        self.assertIn(f"aws-metric-namespace: {namespace}", config)
+        values = monitoring.values(self.WATCHED)
+        alarms = {name: monitoring.resolve(properties, values)
+                  for name, properties, _ in monitoring.of_type("AWS::CloudWatch::Alarm")}
+        self.assertEqual({"HealthyHostsAlarm", "UnhealthyHostsAlarm", "PolicyAgeAlarm",
+                          "LogGapAlarm"}, set(alarms))
+        for name, alarm in alarms.items():
+            self.assertEqual(["arn:aws:sns:a"], alarm["AlarmActions"], name)
+            for each in alarm["Dimensions"]:
+                self.assertIn(each["Value"], self.WATCHED.values(), name)
+
+    def test_a_fleet_that_is_told_a_cluster_is_let_in_there_and_only_then(self):
+        gateway = load("gateway")
+        told = {"KubeCluster": "EKSdemo", "ControlPlaneSecurityGroupId": "sg-0a1b"}
+        for given, expected in (({}, set()), (told, {"ClusterAccess", "ClusterIngress"})):
+            values = gateway.values(given)
+            made = {name for name in ("ClusterAccess", "ClusterIngress")
+                    if gateway.condition(gateway.resources[name]["Condition"], values)}
+            self.assertEqual(expected, made)
+        entry = gateway.resources["ClusterAccess"]["Properties"]
+        self.assertNotIn("AccessPolicies", entry)
+        self.assertEqual("GatewayRole", entry["PrincipalArn"]["Fn::GetAtt"][0])
+        binding = ROOT / "deploy/kubernetes/overlays/eks-ec2-fleet/binding.yaml"
+        for group in entry["KubernetesGroups"]:  # which has no rights but those
+            self.assertRegex(binding.read_text(), rf"(?m)^    name: {group}$")
+        self.assertEqual("GatewaySecurityGroup", gateway.resources["ClusterIngress"]["Properties"]
+                         ["SourceSecurityGroupId"]["Ref"])
+        # Without a word of DependsOn, since a condition may take away what is depended on.
+        self.assertIn("ClusterAccess", str(gateway.resources["Fleet"]["Properties"]["Tags"]))
+        self.assertEqual("ClusterIngress", gateway.resources["ClusterAccess"]["DependsOn"])
 
     def test_what_waits_for_a_drain_waits_longer_whatever_the_drain(self):
         gateway = load("gateway")
@@ -179,16 +222,19 @@ class Ours(unittest.TestCase):
                   "autoscaling:CompleteLifecycleAction", "cloudformation:SignalResource",
                   "autoscaling:RecordLifecycleActionHeartbeat"}
         arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:list-a1B2c3"
-        for mode, secret, expected in (
-                ("eip", "", always | claims), ("existing", "", always | claims), ("nat", "", always),
-                ("nat", arn, always | {"secretsmanager:GetSecretValue"})):
-            values = gateway.values({"AddressMode": mode, "AddressPool": "a",
-                                     "ArtifactBucket": "artifacts", "PolicySecretArn": secret})
+        for given, expected in (
+                ({}, always | claims), ({"AddressMode": "existing"}, always | claims),
+                ({"AddressMode": "nat"}, always),
+                ({"AddressMode": "nat", "PolicySecretArn": arn},
+                 always | {"secretsmanager:GetSecretValue"}),
+                ({"AddressMode": "nat", "KubeCluster": "EKSdemo"},
+                 always | {"eks:DescribeCluster"})):
+            values = gateway.values({"AddressPool": "a", "ArtifactBucket": "artifacts", **given})
             allowed = {action for each in gateway.resolve(role, values)["Statement"]
                        if each["Effect"] == "Allow"
                        for action in ([each["Action"]] if isinstance(each["Action"], str)
                                       else each["Action"])}
-            self.assertEqual(expected, allowed, mode)
+            self.assertEqual(expected, allowed, given)
 
 
 class Documents(unittest.TestCase):
@@ -196,9 +242,9 @@ class Documents(unittest.TestCase):
 
     def test_parameters_that_are_named_exist(self):
         known = {name for file in FILES for name in load(file.stem).parameters}
-        for page in ("aws", "fleet", "migrating-from-squid", "packaging"):
+        for page in ("aws", "eks", "fleet", "migrating-from-squid", "packaging"):
             text = (ROOT / f"docs/{page}.md").read_text()
-            named = set(re.findall(r"`((?:Address|Alert|Artifact|Image|Policy|Readable|Bastion)"
+            named = set(re.findall(r"`((?:Address|Alert|Artifact|Image|Kube|Policy|Readable|Bastion)"
                                    r"[A-Z]\w+)\b", text)) - {"PolicyAgeSeconds"}
             self.assertLessEqual(named, known, page)
 
@@ -220,6 +266,16 @@ class Rules(unittest.TestCase):
         for file in BROKEN:
             with self.subTest(file.stem):
                 self.assertEqual({file.stem}, rules_found(file))
+
+    def test_an_alarm_that_is_missing_is_found_beside_the_dashboard_as_beside_the_fleet(self):
+        text = (ROOT / "deploy/cloudformation/monitoring.yaml").read_text()
+        for metric in ("HealthyHostCount", "UnHealthyHostCount", "PolicyAgeSeconds",
+                       "IncomingLogEvents"):
+            found = check(text.replace(f"MetricName: {metric}\n", "MetricName: Other\n"))
+            self.assertEqual(["fleet-watched"], [each.rule for each in found], metric)
+        text = (ROOT / "deploy/cloudformation/gateway.yaml").read_text()
+        found = check(text.replace("  TargetGroupFullName:\n", "  TargetGroupName:\n"))
+        self.assertEqual({"fleet-watched"}, {each.rule for each in found}, "nobody can watch it")
 
     def test_a_template_too_large_for_a_call_is_found(self):
         text = (ROOT / "deploy/cloudformation/service-role.yaml").read_text()
@@ -264,7 +320,7 @@ class Program(unittest.TestCase):
     def test_it_says_that_all_is_fine(self):
         done = self.run_it(*FILES)
         self.assertEqual((0, ""), (done.returncode, done.stderr))
-        self.assertRegex(done.stdout, r"^fine: 6 templates, \d+ rules\n$")
+        self.assertRegex(done.stdout, r"^fine: 7 templates, \d+ rules\n$")
 
     def test_it_says_where_and_what_to_do(self):
         file = HERE / "broken/no-ingress-from-everywhere.yaml"

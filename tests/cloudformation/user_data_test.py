@@ -35,6 +35,8 @@ GATEWAYS = {
     "the list that Squid had": {"PolicySecretArn": SECRET},
     "signed policies": {"PolicyDocument": "signed", "PolicyPublicKey": PUBLIC_KEY},
     "a topic that exists": {"AlertTopicArn": "arn:aws:sns:eu-west-2:123456789012:alerts"},
+    "a cluster to ask": {"KubeCluster": "EKS-demo_1", "ControlPlaneSecurityGroupId": "sg-0a1b",
+                         "PeerVpcCidr": "172.31.0.0/16"},
 }
 NODES = {"managed": {}, "self-managed": {"Management": "self-managed"}}
 MOUNTS = ["unshare", "--mount", "--map-root-user"]
@@ -117,6 +119,13 @@ class Settings(unittest.TestCase):
         config = yaml.safe_load(heredoc(script, "/etc/ebbgate/config.yaml"))
         self.assertEqual(f"-----BEGIN PUBLIC KEY-----\n{PUBLIC_KEY}\n-----END PUBLIC KEY-----\n",
                          heredoc(script, config["policy-key"]))
+
+    def test_a_cluster_is_asked_where_one_is_named_and_pods_are_not_where_others_are(self):
+        self.assertNotIn("kube", self.config())
+        config = self.config(**GATEWAYS["a cluster to ask"])
+        self.assertEqual("eks:EKS-demo_1", config["kube"])
+        self.assertEqual(["10.64.32.0/19", "10.64.64.0/19"], config["pod-cidr"])
+        self.assertEqual([*config["pod-cidr"], "172.31.0.0/16"], config["clients"])
 
     def test_dns_servers_and_topic_are_passed_on(self):
         config = self.config(DnsServers="10.64.0.2,10.1.0.2")

@@ -10,7 +10,7 @@ from .gateway import BINARY
 from .testing import Case
 
 SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "eks.yaml"
-STEPS = ("vpc", "peering", "service-role", "cluster", "gateway", "nodegroup")
+STEPS = ("vpc", "peering", "service-role", "cluster", "gateway", "monitoring", "nodegroup")
 STACKS = [f"EKSdemo-{step}" for step in STEPS]
 PATIENCE = 120  # seconds, of one run of the command
 

@@ -211,9 +211,9 @@ class AwsProgram(StackCase):
 
 @unittest.skipUnless((TEMPLATES / "gateway.yaml").exists(), "the templates are not there")
 class OurTemplates(StackCase):
-    """vpc, peering, service-role, cluster, gateway, nodegroup, as `ebbgate eks apply` orders them."""
+    """As `ebbgate eks apply` orders them."""
 
-    ORDER = ("vpc", "peering", "service-role", "cluster", "gateway", "nodegroup")
+    ORDER = ("vpc", "peering", "service-role", "cluster", "gateway", "monitoring", "nodegroup")
 
     def setUp(self):
         super().setUp()

@@ -253,7 +253,8 @@ class Again(EksCase):
 
 class Failing(EksCase):
     VICTIMS = {"vpc": "PrivateSubnet2", "peering": "Connection", "service-role": "ServiceRole",
-               "cluster": "Cluster", "gateway": "Fleet", "nodegroup": "NodeGroup"}
+               "cluster": "Cluster", "gateway": "Fleet", "monitoring": "PolicyAgeAlarm",
+               "nodegroup": "NodeGroup"}
 
     def victim(self, step):
         text = (SAMPLE.parent / "cloudformation" / f"{step}.yaml").read_text()

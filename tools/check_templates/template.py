@@ -121,6 +121,15 @@ def walk(value, path=()):
             yield from walk(each, path)
 
 
+def line_of_cluster(template):
+    """Where user data tells gateways of a cluster that they are to ask; 0: nowhere."""
+    for path, value in walk(template.resources):
+        found = "UserData" in path and isinstance(value, str) and re.search(r"^\s*kube: ", value, re.M)
+        if found:
+            return line_of(value) + 1 + value.count("\n", 0, found.start())
+    return 0
+
+
 SUB = re.compile(r"\$\{([^!][^}]*)\}")
 
 

@@ -59,9 +59,14 @@ def alarms_go_somewhere(template):
 
 
 def fleet_watched(template):
-    """Hosts that serve, hosts that do not, the age of the list, and a log that has stopped."""
-    if not any(properties.get("TargetGroupARNs") for _, properties, _ in
-               template.of_type("AWS::AutoScaling::AutoScalingGroup")):
+    """Hosts that serve, hosts that do not, the age of the list, and a log that has stopped: alarms of
+    the fleet's own template, or of one with a dashboard that is told the fleet's names."""
+    serves = any(properties.get("TargetGroupARNs") for _, properties, _ in
+                 template.of_type("AWS::AutoScaling::AutoScalingGroup"))
+    tells = {"FleetName", "LogGroupName", "LoadBalancerFullName", "TargetGroupFullName",
+             "AlertTopicArn"} <= set(template.outputs)
+    shows = any(template.of_type("AWS::CloudWatch::Dashboard"))
+    if not shows and (tells or not serves):
         return
     watched = {str(properties.get("MetricName"))
                for _, properties, _ in template.of_type("AWS::CloudWatch::Alarm")}

@@ -2,7 +2,7 @@
 
 import re
 
-from ..template import SUB, intrinsic, items, line_of, walk
+from ..template import SUB, intrinsic, items, line_of, line_of_cluster, walk
 
 # Actions that only read; AWS's own names begin so.
 _READS = re.compile(r"^[a-z0-9-]+:(Describe|Get|List|Search|Lookup|Query|View|BatchGet)\w*\*?$")
@@ -178,6 +178,33 @@ def cluster_access_by_entries(template):
             yield line_of(access, line_of(properties)), \
                 f"whoever makes {name} administers it for ever, unseen", \
                 "AuthenticationMode: API, no rights by making, and access entries"
+
+
+def cluster_describable(template):
+    """A gateway finds its cluster, and no other, by eks:DescribeCluster."""
+    line = line_of_cluster(template)
+    found = [statement for _, statement in _statements(template)
+             if statement.get("Effect") == "Allow"
+             and "eks:DescribeCluster" in _list(statement.get("Action", ""))]
+    if line and not found:
+        yield line, "no role may find the cluster that is asked here", \
+            "eks:DescribeCluster on that cluster"
+    for statement in found:
+        if "*" in str(statement.get("Resource", "*")):
+            yield line_of(statement), "any cluster may be looked at", "name the one cluster"
+
+
+def gateways_enter_by_group(template):
+    """What gateways may do in a cluster is said there, of a group; a policy of AWS is wider."""
+    line = line_of_cluster(template)
+    entries = [properties for _, properties, _ in template.of_type("AWS::EKS::AccessEntry")]
+    if line and not entries:
+        yield line, "the cluster that is asked here knows no gateway", \
+            "an AWS::EKS::AccessEntry of the gateways' role"
+    for properties in entries if line else ():
+        if not properties.get("KubernetesGroups") or properties.get("AccessPolicies"):
+            yield line_of(properties), "gateways have more than the rights of their group", \
+                "KubernetesGroups: [ebbgate-gateways], and no AccessPolicies"
 
 
 def cluster_secrets_encrypted(template):

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 
-from ..template import branches, intrinsic, items, line_of, walk
+from ..template import branches, intrinsic, items, line_of, line_of_cluster, walk
 
 _PRIVATE = [ipaddress.ip_network(each)
             for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
@@ -100,6 +100,17 @@ def no_ingress_from_everywhere(template):
             yield line_of(rule), f"{name} lets in the internet", "name a group or a private block"
         if rule.get("IpProtocol") == "-1":
             yield line_of(rule), f"{name} lets in every protocol", "name the port"
+
+
+def cluster_lets_gateways_in(template):
+    """A private endpoint answers nobody whose group its own do not let in on 443."""
+    groups = {name for name, _, _ in template.of_type("AWS::EC2::SecurityGroup")}
+    line = line_of_cluster(template)
+    if line and not any(_referred(rule.get("SourceSecurityGroupId")) in groups
+                        and rule.get("FromPort") == rule.get("ToPort") == "443"
+                        for _, rule, _ in template.of_type("AWS::EC2::SecurityGroupIngress")):
+        yield line, "the cluster that is asked here lets no gateway in", \
+            "an AWS::EC2::SecurityGroupIngress on 443, from the gateways' group to the control plane's"
 
 
 def egress_said(template):
