@@ -80,6 +80,14 @@ Failure failure_of(int status, std::string_view body, const std::string* retry_a
   }
   const auto details = json.find("details");
   if (details != json.end() && details->is_object()) {
+    const auto causes = details->find("causes");
+    if (causes != details->end() && causes->is_array()) {
+      for (const nlohmann::json& each : *causes) {
+        if (!each.is_object()) continue;
+        failure.causes.push_back(
+            {text_of(each, "reason"), text_of(each, "message"), text_of(each, "field")});
+      }
+    }
     const auto wait = details->find("retryAfterSeconds");
     if (!failure.retry_after && wait != details->end() && wait->is_number_integer()) {
       failure.retry_after = seconds_of(wait->get<std::int64_t>());

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -26,6 +27,14 @@ struct Failure {
   int status = 0;           // of HTTP, or the Status object's code
   std::string reason = {};  // of the Status object
   std::string message = {};
+  // What is wrong with which field, where the API says so: for a conflict, who owns it.
+  struct Cause {
+    std::string reason = {};
+    std::string message = {};
+    std::string field = {};
+    bool operator==(const Cause&) const = default;
+  };
+  std::vector<Cause> causes = {};
   std::optional<Duration> retry_after = {};  // how long the API wants us to wait
   Reason error = Reason::kInternal;
 
