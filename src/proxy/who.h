@@ -38,12 +38,13 @@ class VainWaits {
     IpAddress address;
     MonotonicTime until = MonotonicTime::min();
   };
-  static constexpr std::size_t kSlots = 1024;  // a power of two
+  static constexpr unsigned kBits = 10;
   [[nodiscard]] Slot& slot_of(const IpAddress& address) {
     const std::size_t hash = std::hash<IpAddress>{}(address.unmapped());
-    return slots_[(hash ^ hash >> 32U) % kSlots];
+    // The addresses of a subnet differ in the high bits only.
+    return slots_[(hash ^ hash >> 32U) * 0x9E3779B97F4A7C15U >> (64U - kBits)];
   }
-  std::array<Slot, kSlots> slots_;
+  std::array<Slot, std::size_t{1} << kBits> slots_;
 };
 
 // One worker's. All but pods_changed() is for its thread.
