@@ -6,15 +6,24 @@
 
 namespace ebbgate::kube {
 
-std::optional<ObjectId> identify(std::string_view object) {
-  ObjectId id;
+std::optional<ObjectState> state_of(std::string_view object) {
+  ObjectState state;
   const bool is_json = detail::scan(object, [&](detail::Path path, const detail::Scalar& value) {
+    if (path.size() != 2 || path[0] != "metadata") return;
+    if (value.integer && path[1] == "generation") state.generation = *value.integer;
     if (!value.text) return;
-    if (detail::is_at(path, {"metadata", "name"})) id.name = *value.text;
-    if (detail::is_at(path, {"metadata", "namespace"})) id.in_namespace = *value.text;
+    if (path[1] == "name") state.id.name = *value.text;
+    if (path[1] == "namespace") state.id.in_namespace = *value.text;
+    if (path[1] == "uid") state.uid = *value.text;
   });
-  if (!is_json || id.name.empty()) return std::nullopt;
-  return id;
+  if (!is_json || state.id.name.empty()) return std::nullopt;
+  return state;
+}
+
+std::optional<ObjectId> identify(std::string_view object) {
+  auto state = state_of(object);
+  if (!state) return std::nullopt;
+  return std::move(state->id);
 }
 
 void ObjectSet::begin_list() {

@@ -1,6 +1,7 @@
 // The objects of a kind that are few and small, such as policies: all of them, as the API has them.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -20,6 +21,14 @@ struct ObjectId {
 };
 // Nothing where it is not JSON, or has no name.
 [[nodiscard]] std::optional<ObjectId> identify(std::string_view object);
+
+// What tells one state of an object from another one.
+struct ObjectState {
+  ObjectId id = {};
+  std::string uid = {};         // another one where it was deleted and made anew
+  std::int64_t generation = 0;  // grows with each change of its spec; 0: nobody counts them
+};
+[[nodiscard]] std::optional<ObjectState> state_of(std::string_view object);
 
 class ObjectSet final : public Watcher {
  public:

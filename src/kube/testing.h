@@ -1,5 +1,5 @@
-// The API as the tests of this folder see it: a transport that answers by script. Nothing else
-// includes it.
+// The API as the tests of this folder and of those that watch see it: a transport that answers by
+// script. Nothing else includes it.
 #pragma once
 
 #include <deque>

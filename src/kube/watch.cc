@@ -89,6 +89,7 @@ void ListWatch::Impl::note_failure(const Failure& failure) {
   ++failures_in_row_;
   ++state_.failures;
   state_.last_error = failure.describe(resource_.str());
+  state_.last_status = failure.kind == Failure::Kind::kStatus ? failure.status : 0;
   set_lost(state_.lost_since ? state_.lost_since : heard_.value_or(client_.loop().now()));
 }
 

@@ -51,6 +51,7 @@ struct WatchState {
   // something was heard, not the one at which that was noticed.
   std::optional<MonotonicTime> lost_since = {};
   std::string last_error = {};  // empty while all is well
+  int last_status = 0;          // the API's, where that was its answer: 404 of a kind unknown to it
   std::uint64_t lists = 0;      // that came whole
   std::uint64_t streams = 0;    // that were begun
   std::uint64_t events = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "kube/detail/cutter.h"
@@ -19,8 +20,11 @@ class Scanner final : public nlohmann::json_sax<json> {
 
   bool null() override { return show({}); }
   bool boolean(bool value) override { return show({.is_true = value}); }
-  bool number_integer(number_integer_t /*value*/) override { return show({}); }
-  bool number_unsigned(number_unsigned_t /*value*/) override { return show({}); }
+  bool number_integer(number_integer_t value) override { return show({.integer = value}); }
+  bool number_unsigned(number_unsigned_t value) override {
+    if (!std::in_range<std::int64_t>(value)) return show({});
+    return show({.integer = static_cast<std::int64_t>(value)});
+  }
   bool number_float(number_float_t /*value*/, const string_t& /*text*/) override {
     return show({});
   }

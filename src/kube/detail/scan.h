@@ -2,6 +2,7 @@
 // nothing is kept. Also what a watch sends, and the times that the API writes.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
@@ -19,6 +20,7 @@ using Path = std::span<const std::string>;
 struct Scalar {
   std::optional<std::string_view> text = {};  // where it is a string
   bool is_true = false;
+  std::optional<std::int64_t> integer = {};
 };
 
 // Whether `json` is one whole JSON value. `take` is called for each scalar up to `kMaxPath` keys
