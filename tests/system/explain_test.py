@@ -83,14 +83,14 @@ class Explain(unittest.TestCase):
         self.policy.write_text(POLICY.replace(
             "[{cidr: 127.0.0.0/8}, {cidr: 10.64.8.0/22}]",
             "[{namespace: ci, serviceAccount: builder, podLabels: {tier: build, app: web}}]"))
-        pod = ("--namespace", "ci", "--service-account", "builder", "--pod-labels")
+        pod = ("--kube", "--namespace", "ci", "--service-account", "builder", "--pod-labels")
         self.explain("www.example.com", *pod, "app=web,x=,tier=build", code=0)
         self.explain("www.example.com", *pod, "app=web,tier=run", code=1)
-        self.explain("www.example.com", *pod[:4], code=1)
+        self.explain("www.example.com", *pod[:5], code=1)
         for wrong in ("tier", "=build", "tier=build,"):
             self.assertIn("name=value", self.explain("www.example.com", *pod, wrong, code=2))
-        self.assertIn("need namespace", self.explain("www.example.com", "--pod-labels", "a=b",
-                                                     code=2))
+        self.assertIn("need namespace",
+                      self.explain("www.example.com", "--kube", "--pod-labels", "a=b", code=2))
 
     def test_names_are_resolved_and_their_addresses_judged(self):
         with DnsServer({"a.example.com": Answer("10.0.0.1"), "inside.example": Answer("127.0.0.1"),
