@@ -131,7 +131,10 @@ net::Task<Run> bring_up(AwsSession& session, const EksJob& job, deploy::Progress
       }
     }
     if (step.id == "gateway") {
-      auto prepared = co_await learn_prepared(session, job, run.facts);
+      const bool is_new = std::ranges::any_of(run.steps, [](const Done& each) {
+        return each.step == "cluster" && each.result.end == End::kCreated;
+      });
+      auto prepared = co_await learn_prepared(session, job, run.facts, is_new);
       if (!prepared) {
         stop(run, prepared.error(), "cloudformation DescribeStacks");
         co_return run;

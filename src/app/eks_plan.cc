@@ -71,7 +71,7 @@ net::Task<Seen> look(AwsSession& session, const EksJob& job) {
     offline(network.error(), "ec2 DescribeVpcEndpoints");
     co_return seen;
   }
-  auto prepared = co_await learn_prepared(session, job, seen.facts);
+  auto prepared = co_await learn_prepared(session, job, seen.facts, false);
   if (!prepared) {
     offline(prepared.error(), "cloudformation DescribeStacks");
     co_return seen;

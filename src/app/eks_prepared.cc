@@ -32,19 +32,18 @@ net::Task<std::string> ask(AwsSession& session, const EksJob& job) {
 }  // namespace
 
 net::Task<aws::Outcome<void>> learn_prepared(AwsSession& session, const EksJob& job,
-                                             deploy::Facts& facts) {
+                                             deploy::Facts& facts, bool is_new) {
   if (!job.settings.gateway.kube.value) co_return aws::Outcome<void>();
   const Deadline deadline = session.loop().after(std::chrono::minutes(1));
   auto stack =
       co_await cfn::describe_stack(session.client(), job.plan.step("gateway")->stack, deadline);
   if (!stack) co_return std::unexpected(std::move(stack.error()));
-  const bool is_told =
-      *stack && std::ranges::find((*stack)->parameters,
-                                  cfn::Pairs::value_type("KubeCluster", job.plan.cluster)) !=
-                    (*stack)->parameters.end();
-  if (!is_told) {
-    facts.why_unprepared =
-        facts.outputs.contains("cluster") ? co_await ask(session, job) : "it is not there yet";
+  const cfn::Pairs::value_type told("KubeCluster", job.plan.cluster);
+  const bool is_told = *stack && std::ranges::count((*stack)->parameters, told) > 0;
+  if (!is_told && (is_new || !facts.outputs.contains("cluster"))) {
+    facts.why_unprepared = "it is new";
+  } else if (!is_told) {
+    facts.why_unprepared = co_await ask(session, job);
   }
   facts.kube_cluster = facts.why_unprepared.empty() ? job.plan.cluster : std::string();
   co_return aws::Outcome<void>();

@@ -1,5 +1,6 @@
 """`ebbgate eks` against the tests' own AWS: the sample's deployment, with a bastion that is there."""
 
+import base64
 import os
 import pathlib
 import re
@@ -13,6 +14,35 @@ SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "eks.yaml"
 STEPS = ("vpc", "peering", "service-role", "cluster", "gateway", "monitoring", "nodegroup")
 STACKS = [f"EKSdemo-{step}" for step in STEPS]
 PATIENCE = 120  # seconds, of one run of the command
+
+
+class AccessEntries:
+    """Those of a cluster of the tests' AWS as the tests' API server asks for them (trust_eks()): {ARN:
+    (user name, groups)}, as they are at that moment."""
+
+    def __init__(self, aws, name):
+        self._aws, self._name = aws, name
+
+    def _entries(self):
+        cluster = self._aws.eks.clusters.get(self._name)
+        return cluster.access_entries if cluster else {}
+
+    def __contains__(self, arn):
+        return arn in self._entries()
+
+    def __getitem__(self, arn):
+        entry = self._entries()[arn]
+        administers = any(each["policyArn"].endswith("/AmazonEKSClusterAdminPolicy")
+                          for each in entry["associated"])
+        return None, [*entry["kubernetesGroups"], *(["system:masters"] if administers else [])]
+
+
+def join(aws, kube, name):
+    """That cluster has `kube` for its API, which takes AWS's word for who asks."""
+    told = aws.eks.clusters[name].told
+    told["endpoint"] = kube.url
+    told["certificateAuthority"]["data"] = base64.b64encode(kube.pki.ca.read_bytes()).decode()
+    kube.trust_eks(aws, name, AccessEntries(aws, name))
 
 
 class EksCase(Case):
@@ -79,6 +109,10 @@ class EksCase(Case):
     def statuses(self):
         return {stack.name: stack.status for stack in self.aws.cloudformation.stacks
                 if stack.status != "DELETE_COMPLETE"}
+
+    def outputs(self, step):
+        stack = self.aws.cloudformation.stack(f"EKSdemo-{step}")
+        return {name: each["OutputValue"] for name, each in stack.outputs.items()}
 
     def assert_stands(self):
         self.assertEqual({name: "CREATE_COMPLETE" for name in STACKS}, self.statuses())

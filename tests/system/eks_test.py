@@ -3,6 +3,7 @@
 what fails says what to do next, and a later apply recovers; a bad file is refused before the first
 call; the proofs are proofs."""
 
+import base64
 import json
 import os
 import re
@@ -10,8 +11,12 @@ import shutil
 import socket
 import subprocess
 
-from harness.eks import PATIENCE, SAMPLE, STACKS, STEPS, EksCase
+import yaml
+
+from harness.eks import PATIENCE, SAMPLE, STACKS, STEPS, EksCase, join
 from harness.gateway import BINARY, Gateway
+from harness.kube.api import Api
+from harness.kube.cluster import Cluster
 from harness.origins import HttpOrigin
 from harness.testing import main
 
@@ -117,6 +122,95 @@ class Applying(EksCase):
         self.assertEqual({"created"}, {step["end"] for step in out["steps"]})
         plan = json.loads(self.succeed("plan", "--format", "json"))
         self.assertEqual({"unchanged"}, {step["state"] for step in plan["steps"]})
+
+
+class Asking(EksCase):
+    """`gateway: {kube: true}`: gateways that are told of a cluster are not ready before it has the
+    types and rights that they need there, and nodes are not before gateways are."""
+
+    def setUp(self):
+        super().setUp()
+        self.kube = self.enter(Cluster())
+        self.change("gateway:\n", "gateway:\n  kube: true\n")
+        self.said = self.succeed("apply")
+        join(self.aws, self.kube, "EKSdemo")
+
+    def let_in(self):
+        """Whoever runs the command administers the cluster."""
+        eks = self.aws.eks
+        entry = eks.entry(eks.clusters["EKSdemo"], self.aws.credentials.principal.arn)
+        entry["associated"].append({"policyArn": "arn:aws:eks::aws:cluster-access-policy/"
+                                                 "AmazonEKSClusterAdminPolicy"})
+
+    def told(self):
+        stack = self.aws.cloudformation.stack("EKSdemo-gateway")
+        return stack.parameters["KubeCluster"], "ClusterAccess" in stack.resources
+
+    def prepare(self, kinds=None):
+        """What `kubectl apply -f gateway-access.yaml` does."""
+        for each in yaml.safe_load_all((self.folder / "EKSdemo/gateway-access.yaml").read_text()):
+            if each and (kinds is None) != (each["kind"] == "CustomResourceDefinition"):
+                self.kube.create(each)
+
+    def test_the_fleet_is_told_of_the_cluster_once_that_is_prepared(self):
+        said = self.said
+        self.assert_stands()
+        self.assertEqual(("", False), self.told())
+        self.assertIn("Gateways do not ask the cluster yet: it is new", said)
+        self.assertRegex(said, r"kubectl .* -f \S*/gateway-access\.yaml")
+        self.assertRegex(said, r"(?m)^next: run `ebbgate eks apply --config \S+` there once more")
+        self.assertIn("Unauthorized", self.succeed("apply"))  # nobody has let us in
+        self.let_in()
+        self.assertIn("it has no type egresspolicies.ebbgate.dev", self.succeed("apply"))
+        self.prepare(kinds="types")
+        self.assertIn("the group ebbgate-gateways may not list pods", self.succeed("apply"))
+        self.assertEqual(("", False), self.told())
+        self.prepare()
+        self.assertIn("~ parameter KubeCluster: nothing -> EKSdemo", self.succeed("plan"))
+        said = self.succeed("apply")
+        self.assertIn("gateway: updated", said)
+        self.assertNotIn("do not ask the cluster", said)
+        self.assertEqual(("EKSdemo", True), self.told())
+        self.kube.down()  # what was told stays so
+        self.assertIn("nothing has changed", self.succeed("apply"))
+        self.change("  kube: true\n", "")
+        said = self.fail_with_next("apply")
+        self.assertIn("REMOVE ClusterAccess", said)
+        self.assertIn("gateway: updated", self.succeed("apply", "--yes"))
+        self.assertEqual(("", False), self.told())
+
+    def test_gateways_are_let_in_and_may_read_what_they_need(self):
+        self.let_in()
+        self.prepare(kinds="types")
+        self.prepare()
+        self.succeed("apply")
+        fleet = next(iter(self.aws.autoscaling.groups.values())).instances[-1]
+        config = base64.b64decode(str(fleet.user_data)).decode()
+        self.assertIn('kube: "eks:EKSdemo"\n', config)
+        who = self.aws.iam.session(fleet.role, fleet.id)
+        environment = {**os.environ, **self.aws.environment(who)}
+        token = json.loads(subprocess.run(
+            [BINARY, "eks", "token", "--cluster", "EKSdemo", "--region", "eu-west-2"],
+            env=environment, capture_output=True, text=True, timeout=PATIENCE).stdout)
+        api = Api(self.kube, token=token["status"]["token"])
+        for path, code in (("/apis/ebbgate.dev/v1alpha1/egresspolicies", 200),
+                           ("/apis/ebbgate.dev/v1alpha1/clusteregresspolicies", 200),
+                           ("/api/v1/pods", 200), ("/api/v1/secrets", 403),
+                           ("/api/v1/namespaces", 403)):
+            self.assertEqual(code, api.get(path).status, path)
+        control_plane = self.outputs("cluster")["ControlPlaneSecurityGroupId"]
+        gateways = self.outputs("gateway")["GatewaySecurityGroupId"]
+        self.assertIn(gateways, str(self.aws.ec2.security_groups[control_plane]))
+        role = self.outputs("gateway")["GatewayRoleArn"]
+        self.assertEqual(["ebbgate-gateways"], self.aws.eks.clusters["EKSdemo"]
+                         .access_entries[role]["kubernetesGroups"])
+
+    def test_an_api_that_is_out_of_reach_stops_nothing(self):
+        self.kube.down()
+        said = self.succeed("apply")
+        self.assertIn("Gateways do not ask the cluster yet: ", said)
+        self.assertIn("note: gateways do not ask the cluster yet", self.succeed("plan"))
+        self.assertEqual(("", False), self.told())
 
 
 class Planning(EksCase):
@@ -346,10 +440,6 @@ class Verifying(EksCase):
         for name, alarm in self.aws.cloudwatch.alarms.items():
             if "DeniedAlarm" in name:
                 alarm["StateValue"] = state
-
-    def outputs(self, step):
-        stack = self.aws.cloudformation.stack(f"EKSdemo-{step}")
-        return {name: each["OutputValue"] for name, each in stack.outputs.items()}
 
     def echo(self, _):
         return self.address.encode()
