@@ -50,7 +50,8 @@ Flags:
   --refused HOST:PORT      What has to be refused; default: ebbgate-verify.invalid:443.
   --outside HOST:PORT *    What is not to be reached past the gateway; default: 1.1.1.1:443,
                            [2606:4700:4700::1111]:443 and example.com:443.
-  --resolver ADDRESS *     Name servers that are not to be reached; default: 1.1.1.1 and 8.8.8.8.
+  --resolver ADDRESS *     Name servers that are not to be reached; default: 1.1.1.1, 8.8.8.8 and
+                           2001:4860:4860::8888.
   --unlisted NAME          A name that exists and that no policy knows; default: example.com.
   --cluster-domain NAME    Default: cluster.local.
   --proxy URL              Of the pod; default: what its environment says.

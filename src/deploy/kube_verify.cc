@@ -239,6 +239,14 @@ net::Task<void> KubeVerifier::injection() {
     end(made.error(), "a pod in " + options_.in_namespace + ", in a dry run");
     co_return;
   }
+  // Where the webhook's configuration asks about no pod.
+  const std::array passed_over{std::string("kube-system"), std::string("kube-public"),
+                               std::string("kube-node-lease"), options_.gateway_namespace};
+  if (std::ranges::find(passed_over, options_.in_namespace) != passed_over.end()) {
+    end({Finding::kSkipped, "the webhook passes " + options_.in_namespace + " over",
+         "name a namespace of applications by --namespace"});
+    co_return;
+  }
   auto configuration = co_await find(
       of_group("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations"), kWebhook);
   std::optional<bool> is_installed;

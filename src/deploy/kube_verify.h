@@ -38,7 +38,7 @@ struct KubeVerifyOptions {
   // What must not be reached past the gateway.
   std::vector<std::string> outside = {"1.1.1.1:443", "[2606:4700:4700::1111]:443",
                                       "example.com:443"};
-  std::vector<std::string> resolvers = {"1.1.1.1", "8.8.8.8"};
+  std::vector<std::string> resolvers = {"1.1.1.1", "8.8.8.8", "2001:4860:4860::8888"};
   std::string unlisted = "example.com";  // a name that exists, and that no policy knows
   std::string random_label;              // of a name below it
   std::string cluster_domain = "cluster.local";
