@@ -38,6 +38,11 @@ constexpr Duration kLongestWait = std::chrono::minutes(5);  // of what the API m
           .in_namespace = id.in_namespace};
 }
 
+// The API is busy or away: whatever else is asked of it would fail as well.
+[[nodiscard]] bool is_nobodys_fault(const Failure& failure) {
+  return failure.kind != Failure::Kind::kStatus || failure.status == 429 || failure.status == 503;
+}
+
 }  // namespace
 
 class PolicyReporter::Impl {
@@ -215,7 +220,7 @@ net::Task<bool> PolicyReporter::Impl::tell_next() {
     if (!done && !done.error().is_conflict()) {
       note_failure(done.error(), event_trouble_, "the event about " + name);
       if (done.error().is_retryable() || entry == nullptr) {
-        if (entry != nullptr) ledger_.failed(*entry);
+        if (entry != nullptr) ledger_.failed(*entry, is_nobodys_fault(done.error()));
         co_return true;
       }
     }
@@ -233,7 +238,7 @@ net::Task<bool> PolicyReporter::Impl::tell_next() {
     if (entry == nullptr || entry->report.uid != report.uid) co_return true;
     if (!done && !done.error().is_not_found()) {
       note_failure(done.error(), trouble_, "the status of " + name);
-      ledger_.failed(*entry);
+      ledger_.failed(*entry, is_nobodys_fault(done.error()));
       co_return true;
     }
   }

@@ -26,6 +26,7 @@
 #include "kube/client.h"
 #include "kube/object_set.h"
 #include "kube/pods.h"
+#include "kube/policy_reporter.h"
 #include "kube/watch.h"
 #include "net/background.h"
 #include "net/loop.h"
@@ -43,6 +44,81 @@ using nlohmann::json;
   return value;
 }
 
+// A gateway's part in telling what became of policies: the watches of both kinds, and the reporter.
+struct Reporting {
+  Reporting(kube::Client& client, const json& in)
+      : spaced(client, policies("egresspolicies"), objects, {}, options(in).watch),
+        of_cluster(client, policies("clusteregresspolicies"), cluster_objects, {},
+                   options(in).watch),
+        reporter(
+            client, clock, options(in),
+            [this](const kube::ObjectId& id) {
+              const auto& all = id.in_namespace.empty() ? cluster_objects : objects;
+              const auto found = all.objects().find(id);
+              return found == all.objects().end() ? nullptr : &found->second;
+            },
+            [this](std::string_view line) { said.push_back(std::string(line)); }) {
+    spaced.start();
+    of_cluster.start();
+    reporter.start();
+  }
+  static kube::Resource policies(std::string plural) {
+    return {.group = "ebbgate.dev", .version = "v1alpha1", .plural = std::move(plural)};
+  }
+  static kube::ReporterOptions options(const json& in) {
+    const auto ms = [&](const char* key, int otherwise) {
+      return std::chrono::milliseconds(in.value(key, otherwise));
+    };
+    return {.in_namespace = in.at("namespace"),
+            .gateway = in.at("gateway"),
+            .times = {ms("renewal", 100), ms("duration", 1500), ms("removal", 3000)},
+            .pause = ms("pause", 5),
+            .gather = ms("gather", 50),
+            .settle = ms("settle", 200),
+            .backoff = ms("backoff", 50),
+            .max_backoff = ms("max_backoff", 200),
+            .watch = {.backoff = ms("backoff", 50), .max_backoff = ms("max_backoff", 200)}};
+  }
+  void report(const json& in) {
+    std::vector<kube::ResourceReport> reports;
+    for (const json& each : in.at("reports")) {
+      auto& out = reports.emplace_back();
+      out.id = {each.value("namespace", ""), each.at("name")};
+      out.uid = each.at("uid");
+      out.generation = each.at("generation");
+      out.generation_in_force = each.value("in_force", out.generation);
+      out.state = static_cast<kube::ResourceState>(each.value("state", 0));
+      out.allow = each.value("allow", 1U);
+      for (const json& problem : each.value("problems", json::array())) {
+        out.problems.push_back(
+            {policy::Severity::kError, problem.at(0), problem.at(1), problem.at(2)});
+      }
+    }
+    const std::string digest = kube::digest_of(reports);
+    reporter.report(std::move(reports), in.value("digest", digest));
+  }
+  [[nodiscard]] json state() const {
+    const kube::ReporterState state = reporter.state();
+    return {{"synced", spaced.state().is_synced && of_cluster.state().is_synced},
+            {"reporter", state.is_reporter},
+            {"gateways", state.gateways},
+            {"waiting", state.waiting},
+            {"statuses", state.statuses},
+            {"events", state.events},
+            {"failures", state.failures},
+            {"error", state.last_error},
+            {"said", said}};
+  }
+
+  SystemClock clock;
+  kube::ObjectSet objects{nullptr};
+  kube::ObjectSet cluster_objects{nullptr};
+  json said = json::array();
+  kube::ListWatch spaced;
+  kube::ListWatch of_cluster;
+  kube::PolicyReporter reporter;
+};
+
 struct Probe {
   Probe(net::Loop& its_loop, kube::Client& its_client, std::string home)
       : loop(its_loop), client(its_client), home_namespace(std::move(home)) {}
@@ -55,6 +131,7 @@ struct Probe {
   identity::PodReader reader{index};
   kube::PodFeed feed{index};
   std::unique_ptr<kube::ListWatch> watch;
+  std::optional<Reporting> reporting;
 };
 
 [[nodiscard]] json told(const kube::Failure& failure) {
@@ -156,6 +233,17 @@ net::Task<json> call(Probe& probe, std::string what, json in) {
       out.push_back(id.in_namespace + "/" + id.name);
     }
     co_return json{{"value", out}};
+  }
+  if (what == "begin-reporting") {
+    probe.reporting.emplace(client, in);
+    co_return json{{"value", nullptr}};
+  }
+  if (what == "report") probe.reporting->report(in);
+  if (what == "farewell") {
+    co_await probe.reporting->reporter.farewell(probe.loop.after(std::chrono::seconds(2)));
+  }
+  if (what == "reporting" || what == "report" || what == "farewell") {
+    co_return json{{"value", probe.reporting->state()}};
   }
   if (what == "pod") co_return pod_at(probe, in.at("address"));
   if (what == "pods") co_return json{{"value", probe.index.pod_count()}};

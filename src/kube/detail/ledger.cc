@@ -136,9 +136,9 @@ void Ledger::done(Entry& entry, std::uint64_t revision, Coverage coverage) {
   if (entry.revision == revision) dequeue(entry);
 }
 
-void Ledger::failed(Entry& entry) {
+void Ledger::failed(Entry& entry, bool keeps_its_place) {
   set_failed(entry, true);
-  enqueue(entry, --place_of_failed_);
+  if (!keeps_its_place) enqueue(entry, --place_of_failed_);
 }
 
 void Ledger::enqueue(Entry& entry, std::uint64_t place) {

@@ -63,8 +63,8 @@ class Ledger {
   [[nodiscard]] Entry* find(const ObjectId& id);
   // It has been told (as of this revision and coverage), or need not be.
   void done(Entry& entry, std::uint64_t revision, Coverage coverage);
-  // It could not be; it comes again after all others.
-  void failed(Entry& entry);
+  // It could not be. It comes again: after all others, where it may be its own fault.
+  void failed(Entry& entry, bool keeps_its_place = false);
   [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
   [[nodiscard]] bool has_failures() const { return failures_ > 0; }
 
