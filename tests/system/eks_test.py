@@ -272,6 +272,8 @@ class Planning(EksCase):
                  "aws-auth": self.text.replace("version:", "access: configmap\nversion:"),
                  "no endpoints": self.text.replace("[ec2, eks-auth]", "[]"),
                  "zones by id": self.text.replace("eu-west-2a, eu-west-2b", "euw2-az1, euw2-az2"),
+                 "a cluster that is asked": self.text.replace("gateway:\n",
+                                                              "gateway:\n  kube: true\n"),
                  "a quote": self.text.replace("team: platform", "team: it's ours")}
         for what, text in texts.items():
             with self.subTest(what):
@@ -333,6 +335,10 @@ elif words[:2] == ["ec2", "describe-availability-zones"]:
             self.assertEqual(ours.read_text(), (self.folder / f"templates/{step}.yaml").read_text())
         self.assertIn("state: new", self.succeed("plan", "--templates",
                                                  str(self.folder / "templates")))
+        self.change("gateway:\n", "gateway:\n  kube: true\n")
+        self.succeed("plan", "--offline", "--write-templates", str(self.folder / "templates"))
+        self.assertIn("name: ebbgate-gateways\n",
+                      (self.folder / "templates/gateway-access.yaml").read_text())
 
 
 class Again(EksCase):
