@@ -21,6 +21,7 @@
 #include "app/diagnostics.h"
 #include "app/exit_code.h"
 #include "app/explanation.h"
+#include "app/kube_cluster.h"
 #include "app/options.h"
 #include "app/outbound.h"
 #include "app/policy_loader.h"
@@ -153,8 +154,10 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                         });
   std::unique_ptr<Outbound> outbound;
   std::unique_ptr<PolicySources> sources;
+  std::unique_ptr<KubeCluster> cluster;
   std::unique_ptr<AwsFleet> fleet;
-  if (!settings.policy_sources.empty() || settings.aws.is_on) {
+  const bool is_eks = settings.kube.is_on && settings.kube.way == config::Settings::Kube::Way::kEks;
+  if (!settings.policy_sources.empty() || settings.aws.is_on || is_eks) {
     outbound = value_or_throw(Outbound::make(*loop, settings, clock));
   }
   if (!settings.policy_sources.empty()) {
@@ -164,6 +167,23 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
     }));
     sources->load_caches();
     policies.set_sources(*sources);
+  }
+  proxy::Gateway* gateway_pointer = nullptr;
+  if (settings.kube.is_on) {
+    cluster = value_or_throw(KubeCluster::make({
+        .loop = *loop,
+        .settings = settings,
+        .clock = clock,
+        .outbound = outbound.get(),
+        .on_found =
+            [&](source::KubePolicies& found) {
+              policies.set_kube(found, [&](const auto& outcomes, const auto& /*digest*/) {
+                cluster->report(outcomes);
+              });
+            },
+        .on_policies = [&policies] { policies.reload(); },
+        .on_pods = [&gateway_pointer] { gateway_pointer->pods_changed(); },
+    }));
   }
 
   std::vector<proxy::ListeningSockets> listen;
@@ -176,16 +196,21 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                                                       .metrics = metrics,
                                                       .log = *log,
                                                       .say = say,
-                                                      .dns = resolver_options(settings)},
+                                                      .dns = resolver_options(settings),
+                                                      .pods = cluster ? &cluster->pods() : nullptr},
                                                      std::move(listen)));
+  gateway_pointer = gateway.get();
   std::vector<proxy::ListeningSockets> sockets = gateway->listening();
+  std::optional<identity::PodReader> pods;
+  if (cluster) pods.emplace(cluster->pods());
   const auto explain = [&](const admin::Query& query, admin::Format format) -> Result<std::string> {
     const proxy::SnapshotPtr snapshot = published.get().first;
     if (snapshot == nullptr) return fail(Reason::kNoPolicy, Side::kSelf, "there is no policy yet");
     const auto asked = explain_words(query);
     if (!asked) return std::unexpected(asked.error());
-    const auto inquiry = inquiry_of(*asked);
+    auto inquiry = inquiry_of(*asked);
     if (!inquiry) return std::unexpected(inquiry.error());
+    if (pods) identify(*inquiry, *pods, clock.wall(), loop->now());
     const policy::Finding finding = policy::answer(*snapshot->policy, snapshot->guard, *inquiry,
                                                    clock.wall(), config::builtin_bundles());
     return format == admin::Format::kJson ? json(finding) : policy::text(finding);
@@ -211,8 +236,10 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
         metrics.policy().entries_expiring.set(static_cast<std::int64_t>(ending.expiring));
         metrics.policy().entries_expired.set(static_cast<std::int64_t>(ending.expired));
       }
+      const auto seen = cluster ? cluster->status() : observe::ClusterStatus();
       return metrics.exposition(exposition, observe::read_process_stats(),
-                                sources ? sources->status() : std::vector<observe::SourceStatus>());
+                                sources ? sources->status() : std::vector<observe::SourceStatus>(),
+                                cluster ? &seen : nullptr);
     };
     made.explain = explain;
     return made;
@@ -256,9 +283,12 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                         .policy_age = [&] { return policy_age(metrics, sources.get(), clock); },
                         .unready = unready_causes,
                         .leave = [&control](Duration patience) { control.leave(patience); }}));
-    control.set_farewell(
-        [&fleet](std::function<void()> then) { fleet->say_farewell(std::move(then)); });
   }
+  control.set_farewell([&](std::function<void()> then) {
+    if (fleet) then = [&fleet, then] { fleet->say_farewell(then); };
+    if (!cluster) return then();
+    cluster->say_farewell(std::move(then));
+  });
   if (const auto started = control.start(); !started) {
     throw std::runtime_error(started.error().detail);
   }
@@ -276,12 +306,13 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
     tell_service_manager("READY=1\nMAINPID=" + std::to_string(::getpid()));
   };
   // A successor that knows no policy would refuse what its predecessor lets pass.
-  if (inheritance.is_there() && sources && published.generation() == 0) {
+  if (inheritance.is_there() && (sources || cluster) && published.generation() == 0) {
     when_there_is_a_policy = begin_serving;
   } else {
     begin_serving();
   }
   if (sources) sources->start();
+  if (cluster) cluster->start();
   if (fleet) fleet->start();
   loop->run();
 

@@ -1,0 +1,80 @@
+// The cluster that the gateway serves (`--kube`): the way to its API, its pods, its policies, and
+// what it is told of them. Lives on the control loop; docs/kubernetes.md tells the story.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "app/kube_session.h"
+#include "app/outbound.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/load_policy.h"
+#include "config/settings.h"
+#include "identity/pod_index.h"
+#include "kube/pods.h"
+#include "kube/policy_reporter.h"
+#include "kube/watch.h"
+#include "net/background.h"
+#include "net/loop.h"
+#include "net/task.h"
+#include "observe/metrics.h"
+#include "source/kube_policies.h"
+
+namespace ebbgate::app {
+
+class KubeCluster {
+ public:
+  // All outlive it.
+  struct Parts {
+    net::Loop& loop;
+    const config::Settings& settings;
+    const Clock& clock;
+    Outbound* outbound;  // of the way by EKS
+    // The way to the cluster is known; with EKS, some time after start().
+    std::function<void(source::KubePolicies& policies)> on_found;
+    std::function<void()> on_policies;  // they are others, or all are known for the first time
+    std::function<void()> on_pods;      // pods() are others
+  };
+  // Errors: kInternal, where this process can never come to the cluster as it was told to.
+  [[nodiscard]] static Result<std::unique_ptr<KubeCluster>> make(Parts parts);
+  KubeCluster(const KubeCluster&) = delete;
+  KubeCluster& operator=(const KubeCluster&) = delete;
+
+  void start();
+
+  [[nodiscard]] const identity::PodIndex& pods() const { return pods_; }
+  // What became of the policies in this gateway.
+  void report(std::span<const config::ResourceOutcome> outcomes);
+
+  [[nodiscard]] observe::ClusterStatus status() const;
+
+  // Takes this gateway's Lease back, and calls `then` within a few seconds in any case.
+  void say_farewell(std::function<void()> then);
+
+ private:
+  explicit KubeCluster(Parts parts);
+
+  [[nodiscard]] net::Task<void> live();
+  [[nodiscard]] net::Task<Result<kube::Access>> eks_access();
+  void attach(std::unique_ptr<KubeSession> session);
+  void tell_freshness();
+  [[nodiscard]] const config::Settings::Kube& kube() const { return parts_.settings.kube; }
+
+  Parts parts_;
+  identity::PodIndex pods_;
+  kube::PodFeed feed_;
+  std::unique_ptr<KubeSession> session_;
+  std::unique_ptr<kube::ListWatch> pod_watch_;
+  std::unique_ptr<source::KubePolicies> policies_;
+  std::unique_ptr<kube::PolicyReporter> reporter_;
+  std::vector<observe::ClusterStatus::Policies> states_;  // of the last report
+  bool was_lost_ = false;
+  net::Background seeker_;
+  net::Background farewell_;
+};
+
+}  // namespace ebbgate::app
