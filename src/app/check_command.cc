@@ -141,7 +141,7 @@ int run_check(std::span<const char* const> words) {
   }
   Report report{.problems = std::move(settings.problems), .loaded = {}};
   if (settings.validity == config::Validity::kValid) {
-    report.loaded = config::load_policy(settings.settings);
+    report.loaded = config::look_at_policy(settings.settings);
     std::ranges::move(report.loaded.problems, std::back_inserter(report.problems));
     if (report.is_valid()) {
       std::ranges::move(config::expiry_warnings(*report.loaded.policy, SystemClock().wall()),

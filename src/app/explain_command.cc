@@ -239,7 +239,7 @@ int run_explain(std::span<const char* const> words) {
   if (!inquiry) return refuse(inquiry.error().detail);
   if (logged && !logged->addresses.empty()) inquiry->lookup = policy::Lookup{logged->addresses};
 
-  const config::LoadedPolicy loaded = config::load_policy(settings.settings);
+  const config::LoadedPolicy loaded = config::look_at_policy(settings.settings);
   if (loaded.policy == nullptr) {
     std::fputs(config::str(loaded.problems).c_str(), stderr);
     return kInvalid;

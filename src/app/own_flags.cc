@@ -78,7 +78,7 @@ int complain(std::string_view command, const CommandLine& line) {
 std::shared_ptr<const policy::Policy> load_policy_at(config::Settings settings,
                                                      const std::string& path) {
   settings.policies = {path};
-  const config::LoadedPolicy loaded = config::load_policy(settings, random_seed());
+  const config::LoadedPolicy loaded = config::look_at_policy(settings, random_seed());
   if (loaded.policy == nullptr) std::fputs(config::str(loaded.problems).c_str(), stderr);
   return loaded.policy;
 }

@@ -96,8 +96,9 @@ std::string region_of(const Options& options) {
 
 config::LoadedPolicy loaded(const config::Settings& settings, const std::string& name,
                             const source::Accepted& accepted) {
-  return config::load_policy(settings, random_seed(), {},
-                             {{.name = name, .text = accepted.text, .is_list = accepted.is_list}});
+  return config::look_at_policy(
+      settings, random_seed(),
+      {{.name = name, .text = accepted.text, .is_list = accepted.is_list}});
 }
 
 // What came of it, for people and programs.
@@ -175,7 +176,8 @@ class Push {
   int compare(const source::Fetched* there) {
     std::optional<source::Accepted> before;
     if (there != nullptr) {
-      auto accepted = source::accept(publication_.to.text, *there, nullptr, {});
+      auto accepted =
+          source::accept(publication_.to.text, *there, nullptr, {.pods_in_subjects = true});
       if (accepted) before = *std::move(accepted);
     }
     if (before && !options_.allow_rollback) {
@@ -226,7 +228,8 @@ std::optional<Judged> judge(const config::Settings& settings, const std::string&
     }
     return std::nullopt;
   }
-  auto accepted = source::accept(url, {.text = publication.text}, nullptr, {});
+  auto accepted =
+      source::accept(url, {.text = publication.text}, nullptr, {.pods_in_subjects = true});
   if (!accepted) {
     refuse(kInvalid, file + ": " + accepted.error().detail);
     return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <map>
 #include <new>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@ namespace ebbgate::app {
 namespace {
 
 constexpr Duration kNoMemoryPause = std::chrono::milliseconds(10);
+constexpr std::size_t kMostLines = 20;  // about resources, after one loading
 
 config::LoadedPolicy failed(std::string_view why) {
   config::LoadedPolicy none;
@@ -24,11 +26,55 @@ config::LoadedPolicy failed(std::string_view why) {
   return none;
 }
 
+bool is_invalid(const config::ResourceOutcome& outcome) {
+  return outcome.state == config::ResourceState::kKept ||
+         outcome.state == config::ResourceState::kClosed ||
+         outcome.state == config::ResourceState::kMissing;
+}
+
+// What the operator of the gateway hears of a resource that has become invalid: the first error.
+// All of them are for its status to tell.
+std::string line_about(const config::ResourceOutcome& outcome) {
+  std::string line = outcome.id.str() + ": ";
+  if (!outcome.problems.empty()) line += outcome.problems.front().str() + ": ";
+  switch (outcome.state) {
+    case config::ResourceState::kKept:
+      return line + "it stays as it was when last valid";
+    case config::ResourceState::kClosed:
+      return line + "nothing of its namespace passes, as it never was valid";
+    case config::ResourceState::kMissing:
+      return line + "there is no new policy without it, as it never was valid";
+    default:
+      return outcome.id.str() + ": it is valid again";
+  }
+}
+
+// Says which resources have become invalid, and which are valid again.
+void say_changes(std::span<const config::ResourceOutcome> before,
+                 std::span<const config::ResourceOutcome> now) {
+  std::map<std::string, const config::ResourceOutcome*> known;  // to be invalid
+  for (const config::ResourceOutcome& outcome : before) {
+    if (is_invalid(outcome)) known.emplace(outcome.id.str(), &outcome);
+  }
+  std::size_t lines = 0;
+  for (const config::ResourceOutcome& outcome : now) {
+    if (known.empty() && !is_invalid(outcome)) continue;
+    const auto found = known.find(outcome.id.str());
+    const bool is_news = found == known.end() ? is_invalid(outcome)
+                                              : outcome.state != found->second->state ||
+                                                    outcome.problems != found->second->problems;
+    if (is_news && ++lines <= kMostLines) say(line_about(outcome));
+  }
+  if (lines > kMostLines) {
+    say("the same of " + std::to_string(lines - kMostLines) + " more resources");
+  }
+}
+
 }  // namespace
 
 bool names_a_policy(const config::Settings& settings) {
   return settings.allow.has_value() || !settings.allow_files.empty() ||
-         !settings.policies.empty() || !settings.policy_sources.empty();
+         !settings.policies.empty() || !settings.policy_sources.empty() || settings.kube.is_on;
 }
 
 PolicyLoader::PolicyLoader(net::Loop& loop, const config::Settings& settings, const Clock& clock,
@@ -47,14 +93,23 @@ PolicyLoader::~PolicyLoader() {
 }
 
 std::vector<config::PolicyText> PolicyLoader::take_texts() {
+  missing_.clear();
   if (sources_ == nullptr) return {};
   PolicySources::Texts texts = sources_->texts();
   missing_ = std::move(texts.missing);
   return std::move(texts.texts);
 }
 
+std::vector<config::PolicyResource> PolicyLoader::take_kube() {
+  has_resources_ = kube_ != nullptr && kube_->is_synced();
+  if (has_resources_) return kube_->resources();
+  if (kube_ != nullptr) missing_.emplace_back("the Kubernetes API");
+  return {};
+}
+
 bool PolicyLoader::load() {
-  return publish(config::load_policy(*settings_, seed_, {}, take_texts()));
+  const auto texts = take_texts();
+  return publish(config::load_policy(*settings_, seed_, {}, texts, take_kube()));
 }
 
 void PolicyLoader::reload() {
@@ -77,23 +132,25 @@ void PolicyLoader::refresh() {
 }
 
 void PolicyLoader::start_loading() {
-  thread_ = std::thread(
-      [this, retired = std::move(retired_), last = in_force_, texts = take_texts()]() mutable {
-        ::pthread_setname_np(::pthread_self(), "policy");
-        retired.clear();  // here, where the time it takes delays nobody
-        try {
-          loaded_ = config::load_policy(*settings_, seed_, last, texts);
-        } catch (...) {  // no memory, as a rule
-          failure_ = std::current_exception();
-        }
-        for (;;) {
-          try {
-            return loop_->post([this] { end_loading(); });
-          } catch (const std::bad_alloc&) {
-            std::this_thread::sleep_for(kNoMemoryPause);
-          }
-        }
-      });
+  auto texts = take_texts();
+  auto resources = take_kube();
+  thread_ = std::thread([this, retired = std::move(retired_), last = in_force_,
+                         texts = std::move(texts), resources = std::move(resources)]() mutable {
+    ::pthread_setname_np(::pthread_self(), "policy");
+    retired.clear();  // here, where the time it takes delays nobody
+    try {
+      loaded_ = config::load_policy(*settings_, seed_, last, texts, resources);
+    } catch (...) {  // no memory, as a rule
+      failure_ = std::current_exception();
+    }
+    for (;;) {
+      try {
+        return loop_->post([this] { end_loading(); });
+      } catch (const std::bad_alloc&) {
+        std::this_thread::sleep_for(kNoMemoryPause);
+      }
+    }
+  });
   is_loading_ = true;
   retired_.clear();
 }
@@ -120,6 +177,7 @@ bool PolicyLoader::take_over(config::LoadedPolicy loaded) {
     for (const std::string& name : missing_) {
       say("no policy is in force before " + name + " has given its part");
     }
+    take_resources(loaded, false);
     return true;
   }
   for (const config::Problem& problem : std::exchange(loaded.problems, {})) {
@@ -129,19 +187,38 @@ bool PolicyLoader::take_over(config::LoadedPolicy loaded) {
   (is_whole ? metrics_->reloads_succeeded : metrics_->reloads_failed).add();
   metrics_->last_reload_succeeded.set(is_whole ? 1 : 0);
   if (loaded.policy == nullptr) {
+    take_resources(loaded, false);
     if (published_->generation() > 0) say("the policy is unchanged: the new one is invalid");
     return false;
   }
-  for (const config::Problem& warning : config::expiry_warnings(*loaded.policy, clock_->wall())) {
+  for (const config::Problem& warning : config::take_expiry_warnings(loaded, clock_->wall())) {
     say(policy::str(warning));
   }
   if (loaded.version == in_force_.version) {
+    take_resources(loaded, true);
     if (!is_whole) say("the policy is unchanged: the new one is invalid");
     return is_whole;
   }
   for (const std::string& file : loaded.kept) say(file + ": it stays as it was when last valid");
   put_in_force(std::move(loaded));
+  take_resources(in_force_, true);
   return true;
+}
+
+void PolicyLoader::take_resources(const config::LoadedPolicy& loaded, bool is_in_force) {
+  if (!has_resources_ || loaded.forms == nullptr) return;  // null: it broke off
+  std::vector<config::ResourceOutcome> outcomes = loaded.resources;
+  // What was read stays read, whatever came of the whole.
+  in_force_.forms = loaded.forms;
+  if (is_in_force) {
+    in_force_.resources = outcomes;
+    in_force_.resources_digest = loaded.resources_digest;
+  } else {
+    config::hold_up(outcomes, in_force_.resources);
+  }
+  say_changes(told_, outcomes);
+  told_ = std::move(outcomes);
+  if (on_resources_) on_resources_(told_, in_force_.resources_digest);
 }
 
 void PolicyLoader::put_in_force(config::LoadedPolicy loaded) {

@@ -68,8 +68,11 @@ class PolicyLoader {
   void end_loading();
   // For a loading that begins; missing_ then says which sources it has to do without.
   [[nodiscard]] std::vector<config::PolicyText> take_texts();
+  [[nodiscard]] std::vector<config::PolicyResource> take_kube();
   bool publish(config::LoadedPolicy loaded);
   bool take_over(config::LoadedPolicy loaded);
+  // What it came to for resources; `is_in_force`: those of the loading are.
+  void take_resources(const config::LoadedPolicy& loaded, bool is_in_force);
   void put_in_force(config::LoadedPolicy loaded);
   void publish_snapshot();
 
@@ -87,6 +90,8 @@ class PolicyLoader {
   // The one before: kept until the next, so that no worker has to take it apart.
   std::vector<proxy::SnapshotPtr> retired_;
   std::vector<std::string> missing_;
+  bool has_resources_ = false;                 // the loading has the resources of Kubernetes
+  std::vector<config::ResourceOutcome> told_;  // what became of them in the one before
   bool is_too_old_ = false;
   config::LoadedPolicy in_force_;  // what the next loading keeps of it where a file is invalid
   std::thread thread_;

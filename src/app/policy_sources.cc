@@ -87,6 +87,7 @@ Result<std::unique_ptr<PolicySources>> PolicySources::make(net::Loop& loop,
         settings.policy_interval.value_or(source::default_interval(url.kind));
     options.rules.key = *key;
     options.rules.allow_rollback = settings.allow_rollback;
+    options.rules.pods_in_subjects = settings.kube.is_on;
     options.cache_directory = settings.policy_cache;
     made->pollers_.push_back(std::make_unique<source::Poller>(
         loop, clock, std::move(*source), std::move(options), outbound.aws_context().random,

@@ -125,7 +125,7 @@ class Coverage {
 bool judge(const config::PolicyTests& tests, config::Settings settings, TestReport& report,
            Coverage& coverage) {
   if (!names_a_policy(settings)) settings.policies = tests.policies;
-  const config::LoadedPolicy loaded = config::load_policy(settings);
+  const config::LoadedPolicy loaded = config::look_at_policy(settings);
   if (loaded.policy == nullptr) {
     std::fputs(config::str(loaded.problems).c_str(), stderr);
     return false;

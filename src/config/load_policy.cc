@@ -37,13 +37,15 @@ class PolicyLoader {
   PolicyLoader(const LoadedPolicy& last, std::span<const PolicyResource> resources)
       : last_(&last), resources_(resources, last) {}
 
+  void let_subjects_be_pods() { are_pods_known_ = true; }
+
   LoadedPolicy load(const Settings& settings, std::uint64_t hash_seed,
                     const std::vector<PolicyText>& texts) {
     const policy::PolicySettings policy_settings{.default_ports = settings.allow_ports,
                                                  .sni = settings.sni,
                                                  .report_only = settings.report_only,
                                                  .hash_seed = hash_seed};
-    are_pods_known_ = settings.kube.is_on;
+    are_pods_known_ |= settings.kube.is_on;
     digest_settings(policy_settings);
     if (settings.allow) take_flags(*settings.allow);
     for (const std::string& file : settings.allow_files) take_file(file, file, Form::kList);
@@ -60,11 +62,11 @@ class PolicyLoader {
 
  private:
   void compile(const Settings& settings, const policy::PolicySettings& policy_settings) {
-    if (settings.kube.is_on) {
+    if (settings.kube.is_on || !resources_.empty()) {
       Digest digest;
       resources_.add_to(digest);
       out_.resources_digest = digest.first_hex_digits(detail::kDocumentDigits);
-      digest_.add(out_.resources_digest);
+      if (!resources_.empty()) digest_.add(out_.resources_digest);
     }
     documents_ = resources_.bind(std::move(documents_), policy_settings.default_ports);
     if (documents_.empty() && !settings.report_only && settings.policy_sources.empty() &&
@@ -260,6 +262,38 @@ LoadedPolicy load_policy(const Settings& settings, std::uint64_t hash_seed,
                          const LoadedPolicy& last, const std::vector<PolicyText>& texts,
                          std::span<const PolicyResource> resources) {
   return PolicyLoader(last, resources).load(settings, hash_seed, texts);
+}
+
+LoadedPolicy look_at_policy(const Settings& settings, std::uint64_t hash_seed,
+                            const std::vector<PolicyText>& texts) {
+  const LoadedPolicy none;
+  PolicyLoader loader(none, {});
+  loader.let_subjects_be_pods();
+  return loader.load(settings, hash_seed, texts);
+}
+
+std::vector<Problem> take_expiry_warnings(LoadedPolicy& loaded, WallTime now) {
+  std::vector<Problem> warnings = expiry_warnings(*loaded.policy, now);
+  if (warnings.empty() || loaded.resources.empty()) return warnings;
+  std::map<std::string, std::vector<Problem>> of_resources;
+  for (const ResourceOutcome& outcome : loaded.resources) {
+    of_resources.try_emplace(outcome.id.str());
+  }
+  std::erase_if(warnings, [&](Problem& warning) {
+    const auto found = of_resources.find(warning.file);
+    if (found == of_resources.end()) return false;
+    found->second.push_back(std::move(warning));
+    return true;
+  });
+  for (ResourceOutcome& outcome : loaded.resources) {
+    const std::string name = outcome.id.str();
+    const std::vector<Problem>& own = of_resources.at(name);
+    // Of what is invalid people are to hear that.
+    if (own.empty() || outcome.state != ResourceState::kInForce) continue;
+    const auto& good = loaded.forms->by_name.find(name)->second->good;
+    std::ranges::move(good->text.located(own), std::back_inserter(outcome.problems));
+  }
+  return warnings;
 }
 
 }  // namespace ebbgate::config

@@ -91,6 +91,11 @@ struct PolicyText {
                                        const std::vector<PolicyText>& texts = {},
                                        std::span<const PolicyResource> resources = {});
 
+// The same for a command that looks at policies and serves nobody: documents may be about pods,
+// whether or not a gateway with these settings would know them.
+[[nodiscard]] LoadedPolicy look_at_policy(const Settings& settings, std::uint64_t hash_seed = 0,
+                                          const std::vector<PolicyText>& texts = {});
+
 // What the outcomes of a loading that was not put in force are instead: what was in force still is.
 void hold_up(std::vector<ResourceOutcome>& outcomes, std::span<const ResourceOutcome> in_force);
 
@@ -104,5 +109,8 @@ struct ExpiryCounts {
 
 // Warnings for the entries that have expired, and for those that will within a week.
 [[nodiscard]] std::vector<Problem> expiry_warnings(const policy::Policy& policy, WallTime now);
+
+// The same for a loading that came to a policy; those about resources go to the outcomes instead.
+[[nodiscard]] std::vector<Problem> take_expiry_warnings(LoadedPolicy& loaded, WallTime now);
 
 }  // namespace ebbgate::config

@@ -166,6 +166,18 @@ TEST_F(LoadResources, LetsFilesNameNeitherUsersNorNamespacesOfTheirOwn) {
               HasSubstr("`namespace` is not in this release"));
 }
 
+TEST_F(LoadResources, LetsWhoOnlyLooksReadOfPods) {
+  const std::vector<PolicyText> about_pods{
+      {.name = "p",
+       .text = "apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: x}\n"
+               "spec: {subjects: [{namespace: ci}], allow: [{hosts: [b.example]}]}\n"}};
+  EXPECT_EQ(load_policy({}, 0, {}, about_pods).policy, nullptr);
+  const LoadedPolicy seen = look_at_policy({}, 0, about_pods);
+  EXPECT_EQ(str(seen.problems), "");
+  // The version is the gateway's, whatever is said of Kubernetes.
+  EXPECT_EQ(seen.version, load_policy(with_kube(), 0, {}, about_pods).version);
+}
+
 TEST_F(LoadResources, ClosesTheNamespaceOfOneThatNeverWasValid) {
   put("base", kDelegate);
   put("shop/checkout", kAllowA);
@@ -276,6 +288,34 @@ TEST_F(LoadResources, TellsWhatIsDoubtfulAtItsField) {
   EXPECT_EQ(base.problems[1].where, "spec.allow[1]");
   // And again where nothing is parsed.
   EXPECT_EQ(outcome(load(), "ClusterEgressPolicy base").problems, base.problems);
+}
+
+TEST_F(LoadResources, TellsOfExpiriesInTheOutcomesAndOfOtherDocumentsApart) {
+  const std::string expired =
+      R"({"allow":[{"hosts":["a.test"],"expires":"2026-01-01T00:00:00Z"}]})";
+  put("base", expired);
+  put("second", expired);
+  LoadedPolicy loaded = load({{.name = "file",
+                               .text = "apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\n"
+                                       "metadata: {name: x}\nspec: " +
+                                       expired}});
+  put("second", kInvalid);
+  loaded = load({{.name = "file",
+                  .text = "apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\n"
+                          "metadata: {name: x}\nspec: " +
+                          expired}});
+  const WallTime now = std::chrono::sys_days(std::chrono::year(2026) / 6 / 1);
+  const auto warnings = take_expiry_warnings(loaded, now);
+  ASSERT_THAT(warnings, SizeIs(1));
+  EXPECT_EQ(warnings[0].file, "file");
+  const ResourceOutcome base = outcome(loaded, "ClusterEgressPolicy base");
+  ASSERT_THAT(base.problems, SizeIs(1));
+  EXPECT_EQ(base.problems[0].str(),
+            "spec.allow[0]: the entry has expired, and matches nothing; move its `expires`, or "
+            "remove it");
+  const ResourceOutcome second = outcome(loaded, "ClusterEgressPolicy second");
+  EXPECT_THAT(second.problems, SizeIs(1)) << "what makes it invalid alone";
+  EXPECT_EQ(second.state, ResourceState::kKept);
 }
 
 TEST_F(LoadResources, HasADigestThatTellsSetsOfFormsApart) {

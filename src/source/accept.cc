@@ -64,13 +64,13 @@ Result<void> check_signature(const Fetched& offered, const PublicKey& key) {
 }
 
 std::vector<policy::PolicyProblem> problems_of(std::string_view text, const std::string& name,
-                                               bool is_list) {
+                                               bool is_list, bool pods_in_subjects) {
   if (is_list) return policy::parse_list(text, name).problems;
-  return config::parse_documents(text, name).problems;
+  return config::parse_documents(text, name, {.pods_in_subjects = pods_in_subjects}).problems;
 }
 
-Result<void> check_policy(const Accepted& offered, const std::string& name) {
-  const auto problems = problems_of(offered.text, name, offered.is_list);
+Result<void> check_policy(const Accepted& offered, const std::string& name, bool pods_in_subjects) {
+  const auto problems = problems_of(offered.text, name, offered.is_list, pods_in_subjects);
   const auto is_error = [](const policy::PolicyProblem& each) {
     return each.severity == policy::Severity::kError;
   };
@@ -176,7 +176,7 @@ Result<Accepted> accept(std::string_view name, Fetched offered, const Accepted* 
     if (octets) out.signature = base64_encoded(*octets);
   }
   out.is_list = is_plain_list(name, out.text);
-  if (auto checked = check_policy(out, std::string(name)); !checked) {
+  if (auto checked = check_policy(out, std::string(name), rules.pods_in_subjects); !checked) {
     return std::unexpected(std::move(checked.error()));
   }
   if (in_force != nullptr && !rules.allow_rollback) {

@@ -33,6 +33,7 @@ struct AcceptRules {
   std::optional<PublicKey> key =
       {};  // who has to have signed; nothing: signatures are not looked at
   bool allow_rollback = false;
+  bool pods_in_subjects = false;  // see config::DocumentOptions
 };
 
 // Whether `text` is a plain list: a name that ends in .list or .txt says so, one in .yaml, .yml or

@@ -73,6 +73,14 @@ TEST(Accept, RefusesWhatIsNoPolicy) {
   }
 }
 
+TEST(Accept, TakesPodsForSubjectsWhereTheyAreKnown) {
+  const std::string text =
+      "apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: p}\n"
+      "spec: {subjects: [{namespace: ci}], allow: [{hosts: [a.example]}]}\n";
+  EXPECT_FALSE(accept("ssm:///policy", {.text = text}, nullptr, {}));
+  EXPECT_TRUE(accept("ssm:///policy", {.text = text}, nullptr, {.pods_in_subjects = true}));
+}
+
 TEST(Accept, TellsAListFromYaml) {
   struct Case {
     const char* name;

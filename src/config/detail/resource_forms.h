@@ -46,6 +46,8 @@ class ResourceLoading {
  public:
   ResourceLoading(std::span<const PolicyResource> resources, const LoadedPolicy& last);
 
+  [[nodiscard]] bool empty() const { return rows_.empty(); }
+
   // Reads what `last` does not know, and appends the good forms of the cluster's to `documents`.
   void read(std::vector<policy::Document>& documents);
   // A resource of the cluster has no good form: there can be no policy.
