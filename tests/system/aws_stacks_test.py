@@ -222,7 +222,7 @@ class OurTemplates(StackCase):
         table = next(each["routeTableId"] for each in ec2.route_tables.values()
                      if each["vpcId"] == bastion)
         self.given = {"peering": {"PeerVpcId": bastion, "PeerRouteTableIds": table},
-                      "cluster": {"ClusterName": "demo"}, "gateway": {},
+                      "cluster": {"ClusterName": "demo"}, "gateway": {"KubeCluster": "demo"},
                       "nodegroup": {"NoProxy": ".svc,.cluster.local,10.64.0.0/16"}}
 
     def parameters(self, part):
@@ -273,6 +273,7 @@ class OurTemplates(StackCase):
             {"Name": "tag:ebbgate:address-pool", "Values": ["demo-gateway"]}])["Addresses"]
         ec2.associate_address(AllocationId=addresses[0]["AllocationId"], InstanceId=instance.id,
                               AllowReassociation=False)
+        client(aws, "eks", who).describe_cluster(name="demo")
         aws.autoscaling.terminate(instance)
         hook = next(iter(group.hooks))
         client(aws, "autoscaling", who).complete_lifecycle_action(
@@ -287,6 +288,8 @@ class OurTemplates(StackCase):
         stranger = aws.ec2.launch(role=instance.role)
         for service, call in (
                 ("ssm", lambda c: c.get_parameter(Name="/other")),
+                ("eks", lambda c: c.describe_cluster(name="other")),
+                ("eks", lambda c: c.list_clusters()),
                 ("ssm", lambda c: c.put_parameter(Name=out["PolicyParameter"], Value="x")),
                 ("ec2", lambda c: c.associate_address(
                     AllocationId=aws.ec2.allocate()["allocationId"], InstanceId=stranger.id)),
