@@ -9,7 +9,11 @@ namespace ebbgate::app {
 // In: the words after `kube`. Out: the exit code.
 [[nodiscard]] int run_kube(std::span<const char* const> words);
 
-// In: the words after `kube verify`, and so on. Out: the exit code.
+// In: `plan` or `apply`, and the words after it. Out: the exit code.
+[[nodiscard]] int run_kube_plan(std::span<const char* const> words);
+
+// In: the words after `kube status`, `kube verify`, and so on. Out: the exit code.
+[[nodiscard]] int run_kube_status(std::span<const char* const> words);
 [[nodiscard]] int run_kube_verify(std::span<const char* const> words);
 [[nodiscard]] int run_kube_probe(std::span<const char* const> words);
 
