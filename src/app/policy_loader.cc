@@ -103,7 +103,8 @@ std::vector<config::PolicyText> PolicyLoader::take_texts() {
 std::vector<config::PolicyResource> PolicyLoader::take_kube() {
   has_resources_ = kube_ != nullptr && kube_->is_synced();
   if (has_resources_) return kube_->resources();
-  if (kube_ != nullptr) missing_.emplace_back("the Kubernetes API");
+  // Whether or not the cluster is found already.
+  if (settings_->kube.is_on) missing_.emplace_back("the Kubernetes API");
   return {};
 }
 
