@@ -49,11 +49,13 @@ TEST(Client, GetsAnObject) {
 }
 
 TEST(Client, TriesACreationAndReadsALog) {
-  World world;
-  world.api.status(201, "{}").status(200, "a line\nand another");
-  EXPECT_TRUE(world.run(world.client.create(kPolicies, "{}", {.dry_run = true})));
-  EXPECT_TRUE(world.api.seen[0].url.ends_with("/egresspolicies?dryRun=All"));
-  EXPECT_EQ(world.run(world.client.get_text("/api/v1/namespaces/a/pods/p/log")),
+  World one;
+  one.api.status(201, "{}");
+  EXPECT_TRUE(one.run(one.client.create(kPolicies, "{}", {.dry_run = true})));
+  EXPECT_TRUE(one.api.seen[0].url.ends_with("/egresspolicies?dryRun=All"));
+  World other;
+  other.api.status(200, "a line\nand another");
+  EXPECT_EQ(other.run(other.client.get_text("/api/v1/namespaces/a/pods/p/log")),
             "a line\nand another");
 }
 
