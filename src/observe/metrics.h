@@ -200,7 +200,7 @@ struct ClusterStatus {
     std::uint64_t events = 0;
   };
   struct Policies {
-    std::string state;  // `in-force`, `kept`, `closed`, `missing`
+    std::string state;  // `in-force`, `kept`, `closed`, `missing`, `held-up`
     std::size_t count = 0;
   };
   std::vector<Watch> watches;
