@@ -215,6 +215,7 @@ class Meaning(Case):
         for kind, change, says in (
                 ("Role", lambda r: r["rules"].append(
                     {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}), "more than its"),
+                ("Role", lambda r: r["rules"][0]["verbs"].append("update"), "its Lease otherwise"),
                 ("RoleBinding", lambda r: r["metadata"].update(namespace="x"), "another namespace"),
                 ("RoleBinding", lambda r: r["roleRef"].update(name="x"), "there is no role x"),
                 ("RoleBinding", lambda r: r["subjects"][0].update(name="x"), "one and the same"),

@@ -231,6 +231,8 @@ def rights_faults(documents):
     if [(rule["apiGroups"], rule["resources"]) for rule in own["ebbgate-gateway"]["rules"]] != [
             (["coordination.k8s.io"], ["leases"])]:
         yield "in its own namespace a gateway has more than its Leases"
+    if set(own["ebbgate-gateway"]["rules"][0]["verbs"]) != READING | {"create", "patch", "delete"}:
+        yield "a gateway keeps its Lease otherwise"
     for rule in roles["ebbgate-gateway"]["rules"]:
         for resource in rule["resources"]:
             if resource in ("secrets", "configmaps"):
