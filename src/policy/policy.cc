@@ -17,6 +17,10 @@ TermsId intern(std::vector<Terms>& known, Terms terms) {
   return TermsId{id};
 }
 
+bool is_about_pods(const SubjectRule& rule) {
+  return rule.pod_namespace.has_value();
+}
+
 bool is_report(const Document& document) {
   return document.mode == Mode::kReport;
 }
@@ -32,7 +36,7 @@ Policy::Policy(std::vector<Document> documents, PolicySettings settings)
   terms_.push_back({.sni = settings_.sni});  // kDefaultTerms
   std::uint32_t patterns = 0;
   for (std::uint32_t d = 0; d < documents_.size(); ++d) {
-    if (documents_[d].closes) closing_.push_back(d);
+    has_closing_ |= documents_[d].closes;
     const auto add = [&](const Entry& entry, bool denies) {
       detail::Rule rule{.entry = &entry,
                         .document = d,
@@ -54,6 +58,33 @@ Policy::Policy(std::vector<Document> documents, PolicySettings settings)
   }
   index_ = std::make_unique<detail::PatternIndex>(rules_, settings_.hash_seed);
   has_report_mode_ = std::ranges::any_of(documents_, is_report);
+  index_subjects();
+}
+
+void Policy::index_subjects() {
+  for (std::uint32_t d = 0; d < documents_.size(); ++d) {
+    const std::vector<SubjectRule>& subjects = documents_[d].subjects;
+    if (subjects.empty() || !std::ranges::all_of(subjects, is_about_pods)) {
+      about_others_.push_back(d);
+      continue;
+    }
+    for (const SubjectRule& rule : subjects) {
+      std::vector<std::uint32_t>& about = about_pods_of_[*rule.pod_namespace];
+      if (about.empty() || about.back() != d) about.push_back(d);
+    }
+  }
+}
+
+template <typename Visit>
+void Policy::visit_about(const Subject& subject, Visit&& visit) const {
+  const auto visit_one = [&](std::uint32_t number) { return visit(documents_[number]); };
+  if (subject.pod == nullptr && subject.may_be_pod) {
+    (void)std::ranges::all_of(documents_, visit);
+    return;
+  }
+  if (!std::ranges::all_of(about_others_, visit_one) || subject.pod == nullptr) return;
+  const auto own = about_pods_of_.find(subject.pod->pod_namespace);
+  if (own != about_pods_of_.end()) (void)std::ranges::all_of(own->second, visit_one);
 }
 
 Policy::~Policy() = default;
@@ -87,18 +118,23 @@ bool Policy::reports_only(const Subject& subject) const {
   if (settings_.report_only) return true;
   if (!has_report_mode_) return false;
   bool concerned = false;
-  for (const Document& document : documents_) {
-    if (!may_concern(document, subject)) continue;
-    if (!is_report(document)) return false;
+  bool is_enforced = false;
+  visit_about(subject, [&](const Document& document) {
+    if (!may_concern(document, subject)) return true;
+    is_enforced = !is_report(document);
     if (concerns(document, subject)) concerned = true;
-  }
-  return concerned;
+    return !is_enforced;
+  });
+  return concerned && !is_enforced;
 }
 
 const Document* Policy::find_closing(const Subject& subject) const {
-  const auto found = std::ranges::find_if(
-      closing_, [&](std::uint32_t number) { return may_concern(documents_[number], subject); });
-  return found == closing_.end() ? nullptr : &documents_[*found];
+  const Document* found = nullptr;
+  visit_about(subject, [&](const Document& document) {
+    if (document.closes && may_concern(document, subject)) found = &document;
+    return found == nullptr;
+  });
+  return found;
 }
 
 }  // namespace ebbgate::policy

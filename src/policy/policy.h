@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,14 +89,19 @@ class Policy {
   // each that does, or may, is in report mode (semantics 11).
   [[nodiscard]] bool reports_only(const Subject& subject) const;
 
-  // The first document that lets nothing of the subject pass, or may not; null: there is none.
+  // A document that lets nothing of the subject pass, or may; null: there is none.
   [[nodiscard]] const Document* closed_by(const Subject& subject) const {
-    return closing_.empty() ? nullptr : find_closing(subject);
+    return has_closing_ ? find_closing(subject) : nullptr;
   }
 
  private:
   Policy(std::vector<Document> documents, PolicySettings settings);
   [[nodiscard]] const Document* find_closing(const Subject& subject) const;
+  void index_subjects();
+  // Calls visit(Document) for every document that may concern the subject, and perhaps for others,
+  // for as long as it returns true.
+  template <typename Visit>
+  void visit_about(const Subject& subject, Visit&& visit) const;
 
   std::vector<Document> documents_;
   PolicySettings settings_;
@@ -102,7 +109,10 @@ class Policy {
   std::vector<detail::Rule> rules_;
   std::unique_ptr<detail::PatternIndex> index_;
   bool has_report_mode_ = false;
-  std::vector<std::uint32_t> closing_;  // the documents that do
+  bool has_closing_ = false;
+  // Documents by whom they are about: a cluster has thousands, and few about one namespace.
+  std::map<std::string, std::vector<std::uint32_t>, std::less<>> about_pods_of_;
+  std::vector<std::uint32_t> about_others_;
 };
 
 }  // namespace ebbgate::policy
