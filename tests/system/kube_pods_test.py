@@ -1,0 +1,209 @@
+"""Pods as clients (`--kube`): who asks is told by the address, as the cluster's API has it at that
+moment; nobody ever has the rights of the pod that had the address before, or of several."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from harness.kube.gateways import OUTSIDE, Site, Timer  # noqa: E402
+from harness.process import wait_until  # noqa: E402
+from harness.testing import Case, main  # noqa: E402
+
+PATIENCE = 2  # seconds that an address is waited for which may be a new pod's
+
+
+def write_policies(site):
+    for name in ("shop", "ci"):
+        site.namespace(name)
+    site.allow("everyone", "common.test", "denied.test")
+    site.allow("namespace", "ns.test", subjects=[{"namespace": "shop"}])
+    site.allow("account", "account.test",
+               subjects=[{"namespace": "shop", "serviceAccount": "payer"}])
+    site.allow("labels", "labels.test",
+               subjects=[{"namespace": "shop", "podLabels": {"tier": "web", "team": "a"}}])
+    site.write("denies", subjects=[{"namespace": "ci"}], deny=[{"hosts": ["denied.test"]}])
+
+
+class PodCase(Case):
+    """One cluster and one gateway for all tests of a class: each has addresses of its own."""
+
+    FLAGS, OPTIONS = (), {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.site = cls.enterClassContext(Site())
+        cls.cluster = cls.site.cluster
+        write_policies(cls.site)
+        cls.gateway = cls.enterClassContext(cls.site.gateway(*cls.FLAGS, **cls.OPTIONS))
+        cls.gateway.wait_until_ready()
+
+    def run_pod(self, name, ip, namespace="shop", **options):
+        self.cluster.run_pod(name, namespace, ip, **options)
+
+    def assert_reasons(self, source, **wanted):
+        """By the first label of the host."""
+        self.assertEqual(wanted, {host: self.gateway.reason(source, f"{host}.test")
+                                  for host in wanted})
+
+    def waits(self):
+        return self.gateway.metric("ebbgate_kube_waits_total")
+
+    def begin_request(self, source, host):
+        """A request that waits for its pod by now."""
+        before = self.waits()
+        client = self.enter(self.gateway.client(source))
+        client.request("GET", f"http://{host}:{self.site.origin.port}/")
+        wait_until(lambda: self.waits() > before, what="a request that waits")
+        return client
+
+
+class Pods(PodCase):
+    FLAGS = ("--listen", "127.0.0.1:0", "--listen", "[::1]:0")
+
+    def test_a_pod_is_allowed_what_its_namespace_account_and_labels_are(self):
+        self.run_pod("web", "127.0.1.1", labels={"tier": "web", "team": "a", "more": "x"})
+        self.run_pod("payer", "127.0.1.2", account="payer", labels={"tier": "web"})
+        self.run_pod("job", "127.0.1.3", namespace="ci", account="payer",
+                     labels={"tier": "web", "team": "a"})
+        no, yes = "not-allowed", "allowed"
+        self.assert_reasons("127.0.1.1", common=yes, denied=yes, ns=yes, account=no, labels=yes)
+        self.assert_reasons("127.0.1.2", common=yes, denied=yes, ns=yes, account=yes, labels=no)
+        self.assert_reasons("127.0.1.3", common=yes, denied="denied-by-rule", ns=no, account=no,
+                            labels=no)
+        self.assert_reasons(OUTSIDE, common=yes, denied=yes, ns=no, account=no, labels=no)
+
+    def test_events_name_the_pod(self):
+        self.run_pod("named", "127.0.1.4")
+        for host, verdict in (("ns.test", "ALLOW"), ("account.test", "DENY")):
+            self.gateway.reason("127.0.1.4", host)
+            event = self.gateway.wait_for_event(client="127.0.1.4", host=host, verdict=verdict)
+            self.assertEqual({"kind": "pod", "name": "named", "namespace": "shop"},
+                             event["subject"])
+        self.gateway.reason(OUTSIDE, "ns.test")
+        event = self.gateway.wait_for_event(client=OUTSIDE, host="ns.test")
+        self.assertEqual("address", event["subject"]["kind"])
+
+    def test_labels_count_from_the_next_request_on(self):
+        self.run_pod("labelled", "127.0.1.5", labels={"tier": "web", "team": "a"})
+        with self.gateway.client("127.0.1.5") as client:
+            self.assertEqual("allowed", self.gateway.reason_for(client, "labels.test"))
+            self.cluster.change("pods", "labelled", "shop", lambda pod: pod["metadata"].update(
+                labels={"tier": "web", "team": "b"}))
+            self.gateway.wait_for_reason("not-allowed", "127.0.1.5", "labels.test")
+            self.assertEqual("allowed", self.gateway.reason_for(client, "ns.test"))
+            self.assertEqual("not-allowed", self.gateway.reason_for(client, "labels.test"))
+
+    def test_an_address_that_is_used_again_has_the_rights_of_its_new_pod_alone(self):
+        self.run_pod("first", "127.0.1.6")
+        self.assert_reasons("127.0.1.6", ns="allowed", denied="allowed")
+        self.cluster.delete("pods", "first", "shop")
+        self.run_pod("second", "127.0.1.6", namespace="ci")
+        self.gateway.wait_for_reason("not-allowed", "127.0.1.6", "ns.test")
+        self.assert_reasons("127.0.1.6", denied="denied-by-rule")
+        event = self.gateway.wait_for_event(client="127.0.1.6", host="ns.test", verdict="DENY")
+        self.assertEqual("second", event["subject"]["name"])
+        # The same of one whose containers have ended, although the object stays.
+        self.cluster.finish_pod("second", "ci")
+        self.run_pod("third", "127.0.1.6")
+        self.gateway.wait_for_reason("allowed", "127.0.1.6", "ns.test")
+        # One that is asked to end has its rights while it does so.
+        self.cluster.delete("pods", "third", "shop", grace=30)
+        self.run_pod("marker", "127.0.1.7")
+        self.gateway.wait_for_reason("allowed", "127.0.1.7", "ns.test")
+        self.assert_reasons("127.0.1.6", ns="allowed")
+
+    def test_a_pod_that_is_gone_leaves_no_rights_and_is_waited_for_once(self):
+        self.run_pod("gone", "127.0.1.8")
+        self.assert_reasons("127.0.1.8", ns="allowed")
+        self.cluster.delete("pods", "gone", "shop")
+        wait_until(lambda: self.gateway.reason("127.0.1.8", "ns.test") == "not-allowed")
+        event = self.gateway.wait_for_event(client="127.0.1.8", host="ns.test", verdict="DENY")
+        self.assertEqual("address", event["subject"]["kind"])
+        self.assertGreaterEqual(event["durationMs"], 1000 * PATIENCE - 100)
+        # What is denied to pods is denied to whoever may be one; it is not waited for again.
+        with Timer() as timer:
+            self.assert_reasons("127.0.1.8", denied="denied-by-rule", common="allowed")
+        self.assertLess(timer.seconds, PATIENCE)
+        self.run_pod("back", "127.0.1.8")
+        self.gateway.wait_for_reason("allowed", "127.0.1.8", "ns.test")
+
+    def test_a_pod_that_is_known_only_after_it_asks_is_waited_for(self):
+        client = self.begin_request("127.0.1.9", "ns.test")
+        self.assertTrue(client.is_open())
+        with Timer() as timer:
+            self.run_pod("late", "127.0.1.9")
+            self.assertEqual(200, client.response().status)
+        self.assertLess(timer.seconds, 1)
+
+    def test_a_pod_has_rights_from_when_it_has_its_address(self):
+        self.cluster.create({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [
+            {"name": "main", "image": "i:1"}]}, "metadata": {"name": "new", "namespace": "shop"}})
+        client = self.begin_request("127.0.1.10", "ns.test")
+        with Timer() as timer:
+            self.cluster.assign("new", "127.0.1.10", "shop")
+            self.assertEqual(200, client.response().status)
+        self.assertLess(timer.seconds, 1)
+
+    def test_an_address_of_two_pods_is_nobodys(self):
+        self.run_pod("one", "127.0.1.11")
+        self.run_pod("two", "127.0.1.11")
+        self.gateway.wait_for_reason("subject-ambiguous", "127.0.1.11", "common.test")
+        self.assert_reasons("127.0.1.11", ns="subject-ambiguous")
+        event = self.gateway.wait_for_event(client="127.0.1.11", reason="subject-ambiguous")
+        self.assertEqual(("DENY", 403), (event["verdict"], event["status"]))
+        self.assertEqual(1, self.gateway.metric("ebbgate_kube_ambiguous_addresses"))
+        self.cluster.delete("pods", "one", "shop")
+        self.gateway.wait_for_reason("allowed", "127.0.1.11", "ns.test")
+        self.assertEqual(0, self.gateway.metric("ebbgate_kube_ambiguous_addresses"))
+
+    def test_a_pod_on_the_nodes_network_is_no_pod(self):
+        self.run_pod("agent", "127.0.1.12", host_network=True)
+        self.run_pod("proxy", "127.0.1.12", host_network=True, namespace="ci")
+        self.gateway.wait_for_reason("allowed", "127.0.1.12", "common.test")
+        with Timer() as timer:
+            self.assert_reasons("127.0.1.12", ns="not-allowed", denied="allowed")
+        self.assertLess(timer.seconds, PATIENCE)
+        event = self.gateway.wait_for_event(client="127.0.1.12", host="ns.test")
+        self.assertEqual("address", event["subject"]["kind"])
+
+    def test_a_pod_is_known_by_each_of_its_addresses(self):
+        self.run_pod("both", None, ips=["127.0.1.13", "::1"])
+        self.gateway.wait_for_reason("allowed", "::1", "ns.test")
+        self.assert_reasons("127.0.1.13", ns="allowed")
+
+
+class BehindALoadBalancer(PodCase):
+    """Addresses come by the PROXY protocol."""
+
+    FLAGS = ("--clients", "10.64.0.0/16", "--clients", "2001:db8::/32")
+    OPTIONS = {"behind_proxy": True, "pods": ("10.64.0.0/16", "2001:db8:64::/48")}
+
+    def test_pods_are_known_by_the_address_in_the_header(self):
+        self.run_pod("a", "10.64.0.1")
+        self.run_pod("b", "10.64.0.2", namespace="ci")
+        self.run_pod("c", None, ips=["10.64.0.3", "2001:db8:64::3"])
+        self.gateway.wait_for_reason("allowed", "10.64.0.3", "ns.test")
+        self.assert_reasons("10.64.0.1", ns="allowed", account="not-allowed")
+        self.assert_reasons("10.64.0.2", ns="not-allowed", denied="denied-by-rule")
+        self.assert_reasons("2001:db8:64::3", ns="allowed")
+        self.assert_reasons("2001:db8::1", ns="not-allowed", common="allowed")
+        event = self.gateway.wait_for_event(client="2001:db8:64::3")
+        self.assertEqual("c", event["subject"]["name"])
+
+    def test_a_fresh_pod_is_waited_for(self):
+        for ip in ("10.64.0.9", "2001:db8:64::9"):
+            client = self.begin_request(ip, "ns.test")
+            self.assertTrue(client.is_open())
+            with Timer() as timer:
+                self.run_pod(f"fresh-{ip[-4:].replace(':', '').replace('.', '-')}", ip)
+                self.assertEqual(200, client.response().status)
+            self.assertLess(timer.seconds, 1)
+
+    def test_who_has_no_address_is_no_pod_and_is_not_waited_for(self):
+        with Timer() as timer:
+            self.assert_reasons(None, common="allowed", ns="not-allowed", denied="allowed")
+        self.assertLess(timer.seconds, PATIENCE)
+
+
+if __name__ == "__main__":
+    main()
