@@ -92,12 +92,14 @@ void BM_ExplainUnlisted(benchmark::State& state) {
 BENCHMARK(BM_ExplainUnlisted)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
 
 // A pod's request in a cluster of so many documents of 977 namespaces, one of which is closed, and
-// one for all that only reports: whom they are about is asked of few of them.
+// one for all that only reports; so many of them name the same host. Whom they are about is asked
+// of few of them.
 void BM_DecideForPod(benchmark::State& state) {
   std::vector<Document> documents(static_cast<std::size_t>(state.range(0)));
   for (std::size_t i = 0; i < documents.size(); ++i) {
     Entry entry;
-    entry.hosts.add(*Pattern::parse("h" + std::to_string(i) + ".example"), {});
+    const std::size_t host = i < static_cast<std::size_t>(state.range(1)) ? 5 : i;
+    entry.hosts.add(*Pattern::parse("h" + std::to_string(host) + ".example"), {});
     documents[i].allow.push_back(std::move(entry));
     documents[i].subjects = {SubjectRule{.pod_namespace = "team-" + std::to_string(i % 977)}};
     documents[i].mode = Mode::kReport;
@@ -114,7 +116,7 @@ void BM_DecideForPod(benchmark::State& state) {
         decide(*policy, subject, {.host = asked, .port = kHttpsPort}, WallTime()));
   }
 }
-BENCHMARK(BM_DecideForPod)->Arg(10)->Arg(10'000);
+BENCHMARK(BM_DecideForPod)->Args({10, 0})->Args({10'000, 0})->Args({10'000, 1'000});
 
 // The high-water mark of the process's resident memory in bytes, reset before.
 std::size_t peak_resident() {
