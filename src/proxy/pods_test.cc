@@ -158,7 +158,7 @@ class Pods : public ::testing::Test {
     ci.subjects = {pods_of("ci")};
     ci.deny = {entry("127.0.0.1")};
     policy::Document outside{.name = "outside", .mode = mode};
-    outside.subjects.push_back({.cidr = *Cidr::parse("192.0.2.0/24")});
+    outside.subjects.push_back({.cidr = Cidr::parse("192.0.2.0/24")});
     outside.allow = {entry("127.0.0.1")};
     published_.publish(std::make_shared<const Snapshot>(
         Snapshot{.policy = policy::Policy::compile({shop, ci, outside}).policy,
