@@ -1,13 +1,14 @@
 // fuzz-deps: config
-// Everything that is read at start, over arbitrary bytes: a policy in YAML, the file of --config, a
-// plain list. Properties: a policy that is accepted compiles; each of its patterns, written out and
-// read again, is the same; the same bytes give the same values.
+// Every policy and setting, over arbitrary bytes: a policy in YAML, a resource of the Kubernetes
+// API, the file of --config, a plain list. Properties: a policy that is accepted compiles; each of
+// its patterns, written out and read again, is the same; the same bytes give the same values.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "config/document_yaml.h"
+#include "config/resource.h"
 #include "config/settings.h"
 #include "policy/list.h"
 #include "policy/policy.h"
@@ -75,6 +76,27 @@ void read_list(std::string_view text) {
   if (!ebbgate::policy::has_errors(parsed.problems)) check_documents({std::move(parsed.document)});
 }
 
+// A resource of the Kubernetes API: its text reads as JSON and YAML alike, says the same when it is
+// read again, and each problem has its place.
+void read_resource(std::string_view json) {
+  using ebbgate::config::ResourceText;
+  const ebbgate::config::ResourceId id{.kind = "EgressPolicy", .in_namespace = "n", .name = "f"};
+  const auto resource = ResourceText::read(json, id);
+  if (!resource) return;
+  const auto again = ResourceText::read(resource->text(), id);
+  require(again.has_value() && again->text() == resource->text());
+  const auto parsed =
+      ebbgate::config::parse_documents(resource->text(), id.str(), {.are_resources = true});
+  const auto located = resource->located(parsed.problems);
+  require(located.size() == parsed.problems.size());
+  if (ebbgate::policy::has_errors(parsed.problems)) return;
+  require(parsed.documents.size() == 1);
+  for (const Document& document : parsed.documents) {
+    for (const Entry& entry : document.allow) check_patterns(entry);
+    for (const Entry& entry : document.deny) check_patterns(entry);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -82,5 +104,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   read_policy(text);
   read_settings(text);
   read_list(text);
+  read_resource(text);
   return 0;
 }

@@ -345,7 +345,9 @@ TEST(PolicyYaml, IsRefusedWhereItIsNoPolicy) {
        "metadata: {name: CI Builders, namespace: ci}\nspec: {mode: report}\n",
        "p.yaml:3:18: error: \"CI Builders\" is not a name that Kubernetes would take; write "
        "lower-case letters, digits, - and ., as in ci-builders\n"
-       "p.yaml:3:31: error: `namespace` is not in this release; say who is meant in `subjects`\n"},
+       "p.yaml:3:31: error: `namespace` is for resources of Kubernetes, and this is a file; say "
+       "who "
+       "is meant in `subjects`\n"},
       {"apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {labels: {}}\n"
        "spec: {mode: report}\n",
        "p.yaml:3:11: error: `metadata` has no `name`; add it\n"},

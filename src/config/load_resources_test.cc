@@ -155,7 +155,7 @@ TEST_F(LoadResources, LetsFilesNameNeitherUsersNorNamespacesOfTheirOwn) {
   EXPECT_THAT(problems("name: x", "user: ci"), HasSubstr("`user` is not in this release"));
   EXPECT_THAT(problems("name: x", "certificate: CN=x"), HasSubstr("`certificate` is not in"));
   EXPECT_THAT(problems("name: x, namespace: y", "namespace: y"),
-              HasSubstr("`namespace` is not in"));
+              HasSubstr("`namespace` is for resources"));
   EXPECT_THAT(str(load_policy({}, 1, {},
                               {{.name = "p",
                                 .text = "apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\n"
@@ -163,7 +163,7 @@ TEST_F(LoadResources, LetsFilesNameNeitherUsersNorNamespacesOfTheirOwn) {
                                         "  subjects: [{namespace: ci}]\n"
                                         "  allow: [{hosts: [b.example]}]\n"}})
                       .problems),
-              HasSubstr("`namespace` is not in this release"));
+              HasSubstr("`namespace` is of pods, which only --kube tells apart"));
 }
 
 TEST_F(LoadResources, LetsWhoOnlyLooksReadOfPods) {

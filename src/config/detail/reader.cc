@@ -85,6 +85,18 @@ void Reader::refuse(const Value& key, const KeyInfo& info) {
           "leave it out, or ask for a ClusterEgressPolicy");
     return;
   }
+  if (info.is_of_pods) {
+    error(key.position(),
+          "`" + std::string(info.name) + "` is of pods, which only --kube tells apart",
+          "run the gateway with --kube, or say who is meant by `cidr`");
+    return;
+  }
+  if (info.is_of_resources) {
+    error(key.position(),
+          "`" + std::string(info.name) + "` is for resources of Kubernetes, and this is a file",
+          std::string(info.later));
+    return;
+  }
   error(key.position(), "`" + std::string(info.name) + "` is not in this release",
         std::string(info.later));
 }
