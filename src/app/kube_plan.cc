@@ -242,7 +242,8 @@ int refuse_to_write(const PlanOptions& options, const Plan& plan) {
 
 net::Task<int> work(KubeSession& session, PlanOptions& options) {
   Plan plan;
-  auto facts = co_await deploy::learn_kube(session.client(), session.access().server);
+  auto facts = co_await deploy::learn_kube(session.client(), session.access().server,
+                                           options.order.answers.own_namespace);
   if (!facts) co_return fail_with(facts.error().describe(session.access().server));
   plan.facts = *std::move(facts);
   deploy::KubeAnswers& answers = options.order.answers;
@@ -250,6 +251,12 @@ net::Task<int> work(KubeSession& session, PlanOptions& options) {
   if (const std::string fault = deploy::fault_of(answers); !fault.empty()) {
     print_facts(session, plan, stderr);
     co_return refuse_kube(fault);
+  }
+  if (std::ranges::find(options.order.parts, "daemonsets") != options.order.parts.end() &&
+      answers.proxy_url.empty()) {
+    co_return refuse_kube(
+        "--proxy-url is missing: aws-node is on the nodes' network, which knows no names of "
+        "services");
   }
   note_parts(options, plan);
   auto objects = objects_for(options.order);
@@ -299,10 +306,6 @@ std::string settle_parts(KubeOrder& order) {
   order.answers.has_webhook |= has("webhook");
   order.answers.has_monitoring |= has("monitoring");
   if (!has("daemonsets")) return "";
-  if (order.answers.proxy_url.empty()) {
-    return "--proxy-url is missing: aws-node is on the nodes' network, which knows no names of "
-           "services";
-  }
   // The pods of a DaemonSet do not start without the ConfigMap.
   if (!has("proxy-environment")) order.parts.emplace_back("proxy-environment");
   return "";

@@ -46,7 +46,7 @@ struct KubeApplyOptions {
   bool forces = false;                            // takes fields over that others own
   Duration type_time = std::chrono::seconds(60);  // for a type to be served
   Duration type_look = std::chrono::milliseconds(250);
-  std::function<void(const KubeJudgement&)> done;  // as each is written
+  std::function<void(const KubeJudgement&)> done = {};  // as each is written
 };
 
 class KubeApplier {

@@ -17,7 +17,8 @@ using kube::Outcome;
 using kube::Resource;
 
 constexpr std::string_view kVariables = "proxy-environment-variables";  // the ConfigMap
-constexpr std::size_t kMaxNamed = 3;                                    // of a list, in a message
+constexpr const char* kNameLabel = "app.kubernetes.io/name";
+constexpr std::size_t kMaxNamed = 3;  // of a list, in a message
 
 const Json& at(const Json& object, const char* key) {
   static const Json kNothing;
@@ -115,8 +116,8 @@ constexpr std::array<Plugin, 8> kPlugins = {{
 
 class Inquiry {
  public:
-  Inquiry(kube::Client& client, std::string server)
-      : client_(&client), server_(std::move(server)) {}
+  Inquiry(kube::Client& client, std::string server, std::string own_namespace)
+      : client_(&client), server_(std::move(server)), own_namespace_(std::move(own_namespace)) {}
 
   net::Task<Outcome<KubeFacts>> run() {
     auto version = co_await client_->get_path("/version");
@@ -131,6 +132,7 @@ class Inquiry {
     co_await check_service();
     co_await ask_daemon_sets();
     co_await ask_prometheus();
+    co_await ask_own();
     co_return std::move(facts_);
   }
 
@@ -391,8 +393,31 @@ class Inquiry {
     if (facts_.has_prometheus_operator) find("Prometheus's operator", "its types are there");
   }
 
+  net::Task<void> ask_own() {
+    Resource maps{.plural = "configmaps", .in_namespace = "kube-system"};
+    const Json map =
+        co_await get(std::move(maps), std::string(kVariables), "the proxy's variables");
+    const std::string proxy = text_at(at(map, "data"), "HTTPS_PROXY");
+    const std::string name = "the ConfigMap kube-system/" + std::string(kVariables);
+    if (text_at(at(at(map, "metadata"), "labels"), kNameLabel) != "ebbgate") {
+      find("proxy", proxy, name + ", which is not ours");
+    } else if (!proxy.contains(".svc.cluster.local:") && is_proxy_url(proxy)) {
+      facts_.proxy_url = proxy;
+      find("proxy", proxy, name);
+    }
+    Resource deployments{.group = "apps", .plural = "deployments", .in_namespace = own_namespace_};
+    const Json gateways =
+        co_await get(std::move(deployments), "ebbgate", "the gateways' Deployment");
+    const Json& pod = at(at(at(gateways, "spec"), "template"), "spec");
+    for (const Json& container : items(pod, "containers")) {
+      if (facts_.image.empty()) facts_.image = text_at(container, "image");
+    }
+    find("gateways' image", facts_.image, "the Deployment " + own_namespace_ + "/ebbgate");
+  }
+
   kube::Client* client_;
   std::string server_;
+  std::string own_namespace_;
   KubeFacts facts_;
 };
 
@@ -443,8 +468,9 @@ void take_networks(const KubeFacts& facts, KubeAnswers& answers, std::vector<std
 
 }  // namespace
 
-net::Task<Outcome<KubeFacts>> learn_kube(kube::Client& client, std::string server) {
-  Inquiry inquiry(client, std::move(server));
+net::Task<Outcome<KubeFacts>> learn_kube(kube::Client& client, std::string server,
+                                         std::string own_namespace) {
+  Inquiry inquiry(client, std::move(server), std::move(own_namespace));
   co_return co_await inquiry.run();
 }
 
@@ -470,6 +496,8 @@ std::vector<std::string> take_facts(const KubeFacts& facts, KubeAnswers& answers
       network.extras.push_back(text);
     }
   }
+  if (answers.proxy_url.empty()) answers.proxy_url = facts.proxy_url;
+  if (answers.image.empty()) answers.image = facts.image;
   if (network.region.empty()) network.region = facts.region;
   if (answers.cluster_name.empty()) answers.cluster_name = facts.cluster_name;
   if (facts.enforcement == Enforcement::kNo) {

@@ -48,16 +48,20 @@ struct KubeFacts {
   Enforcement enforcement = Enforcement::kUnknown;  // of NetworkPolicies
   std::string network_plugin = {};
   bool has_prometheus_operator = false;
+  // Of an apply before this one: what it was told, which holds until it is told otherwise.
+  std::string proxy_url = {};  // of kube-system's ConfigMap
+  std::string image = {};      // of the gateways
 
   std::vector<KubeFinding> findings = {};
   std::vector<std::string> gaps = {};  // what could not be asked, and why
 };
 
 // Asks; changes nothing (one question is a Service that the API is to refuse in a dry run).
-// `server`: of the access. Errors: that of the first call, where nobody answers; what is forbidden
+// `server`: of the access; `own_namespace`: the gateways'. Errors: that of the first call, where nobody answers; what is forbidden
 // or not there later on is a gap.
 [[nodiscard]] net::Task<kube::Outcome<KubeFacts>> learn_kube(kube::Client& client,
-                                                             std::string server);
+                                                             std::string server,
+                                                             std::string own_namespace);
 
 // Fills in what the answers do not say yet. Out: what people should know, as sentences without a
 // full stop: answers that do not fit the cluster, and what is still missing and why.
