@@ -7,6 +7,7 @@
 #include "aws/cloudwatch.h"
 #include "aws/ec2.h"
 #include "aws/eks.h"
+#include "kube/gateways.h"
 #include "net/loop.h"
 #include "policy/address_class.h"
 
@@ -58,6 +59,7 @@ class Verifier {
     nodes();
     system_pods();
     co_await gateways();
+    if (settings_.gateway.kube.value) gateways_in_cluster();
     co_await allowed();
     co_await refused();
     co_await egress();
@@ -250,6 +252,25 @@ class Verifier {
               "ebbgate`; /readyz says what it waits for");
   }
 
+  // By the Lease that each keeps in the cluster, with the digest of the policies that it goes by.
+  void gateways_in_cluster() {
+    if (!begin("gateways-in-cluster", "every gateway goes by the policies of the cluster")) return;
+    const auto text = ask_kubectl(
+        {"get", "leases", "-n", "ebbgate-system", "-l", kube::kGatewayLabels, "-o",
+         R"(jsonpath={range .items[*]}{.metadata.name}{" "}{.metadata.annotations.ebbgate\.dev/policy}{"\n"}{end})"});
+    if (!text) return;
+    std::size_t good = 0;
+    for (const std::string& line : split(*text, '\n')) {
+      good += split(trimmed(line), ' ').size() > 1 ? 1 : 0;
+    }
+    const std::size_t wanted = settings_.gateway.min.value;
+    end(good >= wanted ? Finding::kOk : Finding::kFailed,
+        std::to_string(good) + " of at least " + std::to_string(wanted) + " do",
+        good >= wanted ? ""
+                       : "run `ebbgate eks apply` here: it says what the cluster lacks, or tells "
+                         "the fleet of it; then `journalctl -u ebbgate` on a gateway");
+  }
+
   // Where the gateways are; nothing after the check has ended.
   struct Proxy {
     std::string host;
@@ -424,8 +445,9 @@ std::string_view word(Finding finding) {
 
 const std::vector<std::string>& check_names() {
   static const std::vector<std::string> kNames{
-      "stacks",           "private-endpoint", "endpoint-answers", "nodes-ready",    "system-pods",
-      "gateways-healthy", "allowed-request",  "refused-request",  "egress-address", "alert-raised"};
+      "stacks",          "private-endpoint", "endpoint-answers",    "nodes-ready",
+      "system-pods",     "gateways-healthy", "gateways-in-cluster", "allowed-request",
+      "refused-request", "egress-address",   "alert-raised"};
   return kNames;
 }
 

@@ -425,6 +425,7 @@ class Verifying(EksCase):
 
     NODES = "ip-10-64-32-7 True\nip-10-64-64-9 True\n"
     PODS = "aws-node-a Running\ncoredns-b Running\nkube-proxy-c Running\n"
+    LEASES = "ebbgate-ip-10-64-0-7 sha256:1a\nebbgate-ip-10-64-1-9 sha256:1a\n"
     CHECKS = ["stacks", "private-endpoint", "endpoint-answers", "nodes-ready", "system-pods",
               "gateways-healthy", "allowed-request", "refused-request", "egress-address",
               "alert-raised"]
@@ -455,6 +456,7 @@ class Verifying(EksCase):
         tools.mkdir(exist_ok=True)
         (tools / "kubectl").write_text(
             f"#!/bin/sh\ncase \"$*\" in *\" get nodes \"*) printf '%s' '{nodes}';; "
+            f"*\" get leases \"*) printf '%s' '{self.LEASES}';; "
             f"*) printf '%s' '{pods}';; esac\nexit {code}\n")
         (tools / "kubectl").chmod(0o755)
 
@@ -513,6 +515,14 @@ class Verifying(EksCase):
         group = next(iter(self.aws.autoscaling.groups.values()))
         group.instances[0].health = "Unhealthy"
         self.assertIn("journalctl", self.assert_fails("gateways-healthy"))
+
+    def test_a_gateway_that_does_not_go_by_the_cluster_fails(self):
+        self.change("gateway:\n", "gateway:\n  kube: true\n")
+        findings, _ = self.verify()
+        self.assertEqual("ok", findings["gateways-in-cluster"])
+        self.LEASES = self.LEASES.replace("9 sha256:1a", "9 ")
+        self.kubectl(self.NODES, self.PODS)
+        self.assertIn("1 of at least 2 do", self.assert_fails("gateways-in-cluster"))
 
     def test_what_is_allowed_and_is_refused_fails(self):
         self.assertIn("ebbgate explain", self.assert_fails(
