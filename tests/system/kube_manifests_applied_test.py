@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from harness.gateway import BINARY  # noqa: E402
+from harness.gateway import BINARY, Gateway  # noqa: E402
 from harness.kube.kubectl import KubectlCase, version  # noqa: E402
+from harness.process import wait_until  # noqa: E402
 from harness.testing import main  # noqa: E402
 
 MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
@@ -86,6 +87,36 @@ class Files(KubectlCase):
                     {**good, "metadata": {"name": "bad"}, "spec": spec}))
                 self.assertIn(message, self.said)
         self.assertEqual(set(), self.cluster.types.skipped)  # every rule was evaluated
+
+
+class Running(KubectlCase):
+    def test_the_two_commands_of_the_docs_give_gateways_that_go_by_a_policy(self):
+        """With the settings and the rights of the manifests, and no others."""
+        if version() < 21:
+            self.skipTest(f"kubectl 1.{version()} is too old for kustomize's `patches`")
+        self.kubectl("apply", "-k", MANIFESTS / "overlays" / "in-cluster")
+        settings = self.scratch() / "config.yaml"
+        settings.write_text(self.cluster.get("configmaps", "ebbgate-config", "ebbgate-system")[
+            "data"]["config.yaml"])
+        token, _ = self.cluster.authentication.service_account_token("ebbgate-system", "ebbgate")
+        gateway = self.enter(Gateway(
+            "--config", settings, "--kube", f"kubeconfig:{self.cluster.kubeconfig(token=token)}",
+            "--kube-name", "gw-0", "--health", "127.0.0.1:0", admin="127.0.0.1:0"))
+
+        def reason_for(target):
+            with gateway.client() as client:
+                self.assertEqual(403, client.connect(target).status)
+            return gateway.wait_for_event(target=target)["reason"]
+        wait_until(lambda: gateway.page("/readyz", "health").status == 200)
+        self.assertEqual("not-allowed", reason_for("gist.github.com:443"))
+        self.kubectl("apply", "-f", MANIFESTS / "policies")
+        wait_until(lambda: self.kubectl("get", "clusteregresspolicies").count("True") == 2,
+                   what="a policy that is accepted and programmed")
+        self.assertEqual("denied-by-rule", reason_for("gist.github.com:80"))
+        self.assertEqual("not-allowed", reason_for("other.example:443"))
+        self.assertIn("ebbgate-gw-0", self.kubectl("get", "leases", "-n", "ebbgate-system"))
+        told = "\n".join(gateway.err.all())
+        self.assertNotIn("forbidden", told, "a right is missing")
 
 
 def daemon_set(name, *containers):
