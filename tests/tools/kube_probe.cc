@@ -71,7 +71,7 @@ struct Reporting {
     };
     return {.in_namespace = in.at("namespace"),
             .gateway = in.at("gateway"),
-            .times = {ms("renewal", 100), ms("duration", 1500), ms("removal", 3000)},
+            .times = {ms("renewal", 100), ms("duration", 1000), ms("removal", 1800)},
             .pause = ms("pause", 5),
             .gather = ms("gather", 50),
             .settle = ms("settle", 200),
