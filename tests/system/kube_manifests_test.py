@@ -728,7 +728,7 @@ class Files(Case):
 class CommandLine(Case):
     def test_a_wrong_use_is_told(self):
         for words, says in (
-                ([], "say manifests or node-setup"), (["manifest", *NETWORK], "say manifests"),
+                ([], "say manifests, node-setup"), (["manifest", *NETWORK], "say manifests"),
                 (["manifests"], "--vpc-cidr is missing"),
                 (["manifests", *NETWORK, "--for", "moon"], "--for is in-cluster or"),
                 (["manifests", *NETWORK, "--for", "eks-ec2-fleet"], "--proxy-url is missing"),
