@@ -38,13 +38,12 @@ std::string checklist_json(const std::vector<std::pair<std::string, std::string>
 
 std::string fault_of_skip(const std::vector<std::string>& skip,
                           const std::vector<std::string>& known) {
-  for (const std::string& each : skip) {
-    if (std::ranges::find(known, each) != known.end()) continue;
-    std::string names;
-    for (const std::string& name : known) names += " " + name;
-    return "--skip: there is no check \"" + each + "\"; there are" + names;
-  }
-  return {};
+  const auto wrong = std::ranges::find_if(
+      skip, [&](const std::string& each) { return std::ranges::find(known, each) == known.end(); });
+  if (wrong == skip.end()) return {};
+  std::string names;
+  for (const std::string& name : known) names += " " + name;
+  return "--skip: there is no check \"" + *wrong + "\"; there are" + names;
 }
 
 }  // namespace ebbgate::app

@@ -99,7 +99,7 @@ Take text(std::string& to) {
 }
 
 // Replaces the list that stands there by default.
-Take list(std::vector<std::string>& to, Take check = {}) {
+Take list(std::vector<std::string>& to, const Take& check = {}) {
   return [&to, check, is_first = true](const std::string& value) mutable {
     if (std::exchange(is_first, false)) to.clear();
     to.push_back(value);
@@ -298,6 +298,7 @@ int run_kube_verify(std::span<const char* const> words) {
   options.verify.in_namespace.clear();
   const std::vector<OwnFlag> flags = flags_of(options);
   std::vector<config::FlagSyntax> syntax;
+  syntax.reserve(flags.size());
   for (const OwnFlag& flag : flags) syntax.push_back({flag.name, flag.value});
   const config::Arguments arguments = config::split_arguments(words, syntax);
   if (arguments.help) {

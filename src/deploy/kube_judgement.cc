@@ -191,8 +191,9 @@ Verdict judge_proxy_variables(const std::map<std::string, std::optional<std::str
   for (const auto& [space, map] : by_namespace) {
     if (!map) continue;
     const Json document = read(*map);
+    const std::string where = "in " + space + ": ";
     const auto fault = [&](const std::string& what) {
-      return Verdict{Finding::kFailed, "in " + space + ": " + what, render};
+      return Verdict{Finding::kFailed, where + what, render};
     };
     for (const char* name : kSix) {
       if (text(document, {"data", name}).empty()) return fault(std::string(name) + " is missing");
@@ -312,7 +313,6 @@ Verdict judge_gateways(const Renewals& before, const Renewals& after, std::size_
 
 Verdict judge_policies(const std::vector<std::string>& policies) {
   std::vector<std::string> bad;
-  std::string message;
   for (const std::string& each : policies) {
     const Json policy = read(each);
     const std::int64_t generation = number(policy, {"metadata", "generation"});
