@@ -143,7 +143,7 @@ bool take_policy_names(KubeOrder& order) {
   if (order.policies.empty()) return true;
   config::Settings settings;
   settings.policies = order.policies;
-  const config::LoadedPolicy loaded = config::load_policy(settings);
+  const config::LoadedPolicy loaded = config::look_at_policy(settings);
   std::fputs(config::str(loaded.problems).c_str(), stderr);
   if (loaded.policy == nullptr) return false;
   const auto take = [&](const policy::PatternList& hosts) {
