@@ -124,7 +124,7 @@ class Script {
     for (const auto& [key, value] : plan_.tags) out_ += " " + shell_quoted(key + "=" + value);
     if (!step.arguments.empty()) out_ += " \\\n  --parameter-overrides";
     for (const Argument& each : step.arguments) {
-      if (is_given(each)) out_ += " \\\n    " + word(each);
+      if (is_given(each)) out_.append(" \\\n    ").append(word(each));
     }
     out_ += "\n";
   }

@@ -113,9 +113,20 @@ class Eks(Service):
     def DescribeCluster(self, p):
         return {"cluster": self._cluster(p).told}
 
+    @staticmethod
+    def check_groups(groups):
+        """Of an entry that somebody orders: EKS's own names are for its own entries."""
+        for group in groups:
+            if re.match(r"(system|eks|aws|amazon|iam):", group):
+                raise AwsError("InvalidParameterException", f"The kubernetes group name {group} is "
+                               "invalid, it cannot start with a reserved prefix")
+
     def entry(self, cluster, principal, kind="STANDARD", groups=(), user=None):
         """For stacks: a new access entry."""
         name = principal.rsplit("/", 1)[-1]
+        if ":role/" in principal:
+            user = user or re.sub(r":iam::(\d+):role/.*", rf":sts::\1:assumed-role/{name}/"
+                                  "{{SessionName}}", principal)
         cluster.access_entries[principal] = {
             "clusterName": cluster.told["name"], "principalArn": principal, "type": kind,
             "kubernetesGroups": list(groups), "username": user or principal, "tags": {},
@@ -142,6 +153,7 @@ class Eks(Service):
         if p["principalArn"] in cluster.access_entries:
             raise AwsError("ResourceInUseException", "The specified access entry resource is "
                            "already in use on this cluster.", 409)
+        self.check_groups(p.get("kubernetesGroups", ()))
         return {"accessEntry": self._plain(self.entry(
             cluster, p["principalArn"], p.get("type", "STANDARD"), p.get("kubernetesGroups", ()),
             p.get("username")))}

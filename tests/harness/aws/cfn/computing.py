@@ -176,6 +176,7 @@ def _entry(r):
     if p["PrincipalArn"] in cluster.access_entries:
         raise AwsError("ResourceInUseException", "The specified access entry resource is already "
                        "in use on this cluster.")
+    r.emulator.eks.check_groups(p.get("KubernetesGroups", ()))
     entry = r.emulator.eks.entry(cluster, p["PrincipalArn"], p.get("Type", "STANDARD"),
                                  p.get("KubernetesGroups", ()), p.get("Username"))
     _policies(r, entry)
