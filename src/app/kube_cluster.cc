@@ -19,6 +19,7 @@ using config::ResourceOutcome;
 constexpr Duration kFirstPause = std::chrono::seconds(1);  // before EKS is asked again; doubles
 constexpr Duration kLongestPause = std::chrono::seconds(30);
 constexpr Duration kDescribe = std::chrono::seconds(20);
+constexpr Duration kAgeCheck = std::chrono::seconds(1);
 constexpr Duration kFarewell = std::chrono::seconds(3);
 constexpr const char* kUsualNamespace = "ebbgate-system";
 
@@ -131,6 +132,7 @@ void KubeCluster::attach(std::unique_ptr<KubeSession> session) {
 }
 
 void KubeCluster::start() {
+  if (parts_.settings.policy_max_age > Duration::zero()) on_age_timer(this);
   seeker_.start(live(),
                 [](const std::exception_ptr&) { say("no memory to watch the cluster with"); });
 }
@@ -180,6 +182,24 @@ void KubeCluster::tell_freshness() {
   say(is_lost ? "Kubernetes: nothing is heard of pods (" + state.last_error +
                     "); those that are known hold for 5 minutes"
               : "Kubernetes: pods are heard of again");
+}
+
+bool KubeCluster::knows_pods() const {
+  return pod_watch_ != nullptr && pod_watch_->state().is_synced;
+}
+
+std::optional<Duration> KubeCluster::policy_age() const {
+  if (policies_ == nullptr || !policies_->is_synced()) return std::nullopt;
+  const auto lost = policies_->lost_since();
+  return lost ? parts_.loop.now() - *lost : Duration::zero();
+}
+
+void KubeCluster::on_age_timer(void* self) {
+  auto& cluster = *static_cast<KubeCluster*>(self);
+  const Duration most = cluster.parts_.settings.policy_max_age;
+  const bool was_too_old = std::exchange(cluster.is_too_old_, cluster.policy_age() > most);
+  if (cluster.is_too_old_ != was_too_old) cluster.parts_.on_policies();
+  cluster.parts_.loop.arm(cluster.age_timer_, cluster.parts_.loop.after(kAgeCheck));
 }
 
 void KubeCluster::report(std::span<const ResourceOutcome> outcomes) {

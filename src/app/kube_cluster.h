@@ -36,8 +36,9 @@ class KubeCluster {
     Outbound* outbound;  // of the way by EKS
     // The way to the cluster is known; with EKS, some time after start().
     std::function<void(source::KubePolicies& policies)> on_found;
-    std::function<void()> on_policies;  // they are others, or all are known for the first time
-    std::function<void()> on_pods;      // pods() are others
+    // They are others, or all are known for the first time; or is_too_old() is another one.
+    std::function<void()> on_policies;
+    std::function<void()> on_pods;  // pods() are others
   };
   // Errors: kInternal, where this process can never come to the cluster as it was told to.
   [[nodiscard]] static Result<std::unique_ptr<KubeCluster>> make(Parts parts);
@@ -47,6 +48,13 @@ class KubeCluster {
   void start();
 
   [[nodiscard]] const identity::PodIndex& pods() const { return pods_; }
+  // A whole list of them has come; it stays true.
+  [[nodiscard]] bool knows_pods() const;
+
+  // Since when nothing was heard of the policies; nothing: they are not known yet.
+  [[nodiscard]] std::optional<Duration> policy_age() const;
+  // Whether that is longer than --policy-max-age allows.
+  [[nodiscard]] bool is_too_old() const { return is_too_old_; }
   // What became of the policies in this gateway.
   void report(std::span<const config::ResourceOutcome> outcomes);
 
@@ -62,6 +70,7 @@ class KubeCluster {
   [[nodiscard]] net::Task<Result<kube::Access>> eks_access();
   void attach(std::unique_ptr<KubeSession> session);
   void tell_freshness();
+  static void on_age_timer(void* self);
   [[nodiscard]] const config::Settings::Kube& kube() const { return parts_.settings.kube; }
 
   Parts parts_;
@@ -73,6 +82,8 @@ class KubeCluster {
   std::unique_ptr<kube::PolicyReporter> reporter_;
   std::vector<observe::ClusterStatus::Policies> states_;  // of the last report
   bool was_lost_ = false;
+  bool is_too_old_ = false;
+  net::Timer age_timer_{&KubeCluster::on_age_timer, this};
   net::Background seeker_;
   net::Background farewell_;
 };

@@ -235,7 +235,7 @@ void PolicyLoader::put_in_force(config::LoadedPolicy loaded) {
 
 void PolicyLoader::publish_snapshot() {
   retired_.push_back(published_->get().first);
-  is_too_old_ = sources_ != nullptr && sources_->is_too_old();
+  is_too_old_ = asks_age_();
   published_->publish(std::make_shared<const proxy::Snapshot>(
       proxy::Snapshot{.policy = in_force_.policy,
                       .guard = policy::AddressGuard(guard_settings(*settings_, listeners_)),
@@ -245,7 +245,7 @@ void PolicyLoader::publish_snapshot() {
 }
 
 void PolicyLoader::follow_age() {
-  if (in_force_.policy == nullptr || sources_->is_too_old() == is_too_old_) return;
+  if (in_force_.policy == nullptr || asks_age_() == is_too_old_) return;
   publish_snapshot();
   say(is_too_old_ ? "the policy is older than --policy-max-age: every request is refused"
                   : "the policy is confirmed again: requests are judged by it");

@@ -51,6 +51,9 @@ class PolicyLoader {
     on_resources_ = std::move(on_resources);
   }
 
+  // Whether what the policy is made of is too old to let anything pass by it.
+  void set_age(std::function<bool()> is_too_old) { asks_age_ = std::move(is_too_old); }
+
   // Loads now, on this thread. False: it is invalid; its problems were said, nothing was published.
   // Nothing is published either, and that is no error, while a source never gave its part: it may
   // deny what the others allow.
@@ -60,7 +63,7 @@ class PolicyLoader {
   void reload();
   // The same, and asks the sources now.
   void refresh();
-  // Refuses everything, or no longer, as the sources say.
+  // Refuses everything, or no longer, as set_age() says.
   void follow_age();
 
  private:
@@ -92,6 +95,7 @@ class PolicyLoader {
   std::vector<std::string> missing_;
   bool has_resources_ = false;                 // the loading has the resources of Kubernetes
   std::vector<config::ResourceOutcome> told_;  // what became of them in the one before
+  std::function<bool()> asks_age_ = [] { return false; };
   bool is_too_old_ = false;
   config::LoadedPolicy in_force_;  // what the next loading keeps of it where a file is invalid
   std::thread thread_;

@@ -20,7 +20,7 @@
 #include "app/control.h"
 #include "app/diagnostics.h"
 #include "app/exit_code.h"
-#include "app/explanation.h"
+#include "app/gateway_pages.h"
 #include "app/kube_cluster.h"
 #include "app/options.h"
 #include "app/outbound.h"
@@ -29,7 +29,6 @@
 #include "app/service_manager.h"
 #include "app/upgrade.h"
 #include "app/version.h"
-#include "config/bundles.h"
 #include "config/load_policy.h"
 #include "config/settings.h"
 #include "net/listener.h"
@@ -110,13 +109,15 @@ class PidFile {
 // Since the policy in force was last known to be the right one: of several sources, since the one
 // was confirmed that has been silent for longest. Nothing: there is no policy.
 std::optional<Duration> policy_age(observe::Metrics& metrics, const PolicySources* sources,
-                                   const Clock& clock) {
+                                   const KubeCluster* cluster, const Clock& clock) {
   if (metrics.policy().generation.value() == 0) return std::nullopt;
-  if (sources == nullptr) {
+  if (sources == nullptr && cluster == nullptr) {
     const WallTime loaded_at(std::chrono::seconds(metrics.policy().loaded_at.value()));
     return clock.wall() - loaded_at;
   }
   std::optional<Duration> oldest;
+  if (cluster != nullptr) oldest = cluster->policy_age();
+  if (sources == nullptr) return oldest;
   for (const observe::SourceStatus& source : sources->status()) {
     oldest = std::max(oldest, source.age);  // without an age, it never gave any
   }
@@ -144,13 +145,11 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   const auto loop = value_or_throw(net::Loop::make());
   proxy::PublishedSnapshot published;
   Control* control_pointer = nullptr;
-  std::function<void()> when_there_is_a_policy;
+  std::function<void()> when_more_is_known;
   PolicyLoader policies(*loop, settings, clock, published, metrics.policy(), random_bits(),
                         [&](bool is_valid) {
                           if (control_pointer != nullptr) control_pointer->policy_loaded(is_valid);
-                          if (published.generation() > 0 && when_there_is_a_policy) {
-                            std::exchange(when_there_is_a_policy, nullptr)();
-                          }
+                          if (when_more_is_known) when_more_is_known();
                         });
   std::unique_ptr<Outbound> outbound;
   std::unique_ptr<PolicySources> sources;
@@ -181,10 +180,20 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                 cluster->report(outcomes);
               });
             },
-        .on_policies = [&policies] { policies.reload(); },
-        .on_pods = [&gateway_pointer] { gateway_pointer->pods_changed(); },
+        .on_policies =
+            [&policies] {
+              policies.follow_age();
+              policies.reload();
+            },
+        .on_pods =
+            [&] {
+              gateway_pointer->pods_changed();
+              if (when_more_is_known) when_more_is_known();
+            },
     }));
   }
+  policies.set_age(
+      [&] { return (sources && sources->is_too_old()) || (cluster && cluster->is_too_old()); });
 
   std::vector<proxy::ListeningSockets> listen;
   for (const Endpoint& at : settings.listen) {
@@ -201,49 +210,21 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                                                      std::move(listen)));
   gateway_pointer = gateway.get();
   std::vector<proxy::ListeningSockets> sockets = gateway->listening();
-  std::optional<identity::PodReader> pods;
-  if (cluster) pods.emplace(cluster->pods());
-  const auto explain = [&](const admin::Query& query, admin::Format format) -> Result<std::string> {
-    const proxy::SnapshotPtr snapshot = published.get().first;
-    if (snapshot == nullptr) return fail(Reason::kNoPolicy, Side::kSelf, "there is no policy yet");
-    const auto asked = explain_words(query);
-    if (!asked) return std::unexpected(asked.error());
-    auto inquiry = inquiry_of(*asked);
-    if (!inquiry) return std::unexpected(inquiry.error());
-    if (pods) identify(*inquiry, *pods, clock.wall(), loop->now());
-    const policy::Finding finding = policy::answer(*snapshot->policy, snapshot->guard, *inquiry,
-                                                   clock.wall(), config::builtin_bundles());
-    return format == admin::Format::kJson ? json(finding) : policy::text(finding);
-  };
   const auto unready_causes = [&] {
     std::vector<std::string> causes = control_pointer->unready_causes(published.generation() > 0);
     if (fleet) {
       for (std::string& cause : fleet->unready_causes()) causes.push_back(std::move(cause));
     }
+    if (cluster && !cluster->knows_pods()) causes.emplace_back("no-pods");
     return causes;
   };
-  const auto state = [&] {
-    return admin::AdminState{
-        .unready = unready_causes(), .build = metrics.build(), .metrics = {}, .explain = {}};
-  };
-  // What a policy allows, and what is refused, is for the operators to know, not for whoever may
-  // ask for the gateway's health.
-  const auto admin_state = [&] {
-    admin::AdminState made = state();
-    made.metrics = [&](observe::Exposition exposition) {
-      if (const proxy::SnapshotPtr snapshot = published.get().first) {
-        const auto ending = config::count_expiries(*snapshot->policy, clock.wall());
-        metrics.policy().entries_expiring.set(static_cast<std::int64_t>(ending.expiring));
-        metrics.policy().entries_expired.set(static_cast<std::int64_t>(ending.expired));
-      }
-      const auto seen = cluster ? cluster->status() : observe::ClusterStatus();
-      return metrics.exposition(exposition, observe::read_process_stats(),
-                                sources ? sources->status() : std::vector<observe::SourceStatus>(),
-                                cluster ? &seen : nullptr);
-    };
-    made.explain = explain;
-    return made;
-  };
+  GatewayPages pages({.loop = *loop,
+                      .clock = clock,
+                      .published = published,
+                      .metrics = metrics,
+                      .sources = sources.get(),
+                      .cluster = cluster.get(),
+                      .unready = unready_causes});
   std::vector<std::unique_ptr<admin::Server>> servers;
   const auto serve_pages = [&](const std::optional<Endpoint>& at,
                                std::function<admin::AdminState()> of) -> std::optional<Endpoint> {
@@ -253,8 +234,8 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
     sockets.push_back({servers.back()->local(), {servers.back()->fd()}});
     return servers.back()->local();
   };
-  const auto admin_at = serve_pages(settings.admin, admin_state);
-  const auto health_at = serve_pages(settings.health, state);
+  const auto admin_at = serve_pages(settings.admin, [&pages] { return pages.admin(); });
+  const auto health_at = serve_pages(settings.health, [&pages] { return pages.health(); });
 
   std::vector<Endpoint> own;
   for (const proxy::ListeningSockets& each : sockets) own.push_back(each.at);
@@ -274,15 +255,15 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   });
   control_pointer = &control;
   if (settings.aws.is_on) {
-    fleet = value_or_throw(
-        AwsFleet::make({.loop = *loop,
-                        .settings = settings,
-                        .outbound = *outbound,
-                        .metrics = metrics,
-                        .log = *log,
-                        .policy_age = [&] { return policy_age(metrics, sources.get(), clock); },
-                        .unready = unready_causes,
-                        .leave = [&control](Duration patience) { control.leave(patience); }}));
+    fleet = value_or_throw(AwsFleet::make(
+        {.loop = *loop,
+         .settings = settings,
+         .outbound = *outbound,
+         .metrics = metrics,
+         .log = *log,
+         .policy_age = [&] { return policy_age(metrics, sources.get(), cluster.get(), clock); },
+         .unready = unready_causes,
+         .leave = [&control](Duration patience) { control.leave(patience); }}));
   }
   control.set_farewell([&](std::function<void()> then) {
     if (fleet) then = [&fleet, then] { fleet->say_farewell(then); };
@@ -305,9 +286,18 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
     tell_predecessor(inheritance);
     tell_service_manager("READY=1\nMAINPID=" + std::to_string(::getpid()));
   };
-  // A successor that knows no policy would refuse what its predecessor lets pass.
-  if (inheritance.is_there() && (sources || cluster) && published.generation() == 0) {
-    when_there_is_a_policy = begin_serving;
+  // A successor that knows no policy, or no pods, would refuse what its predecessor lets pass.
+  const auto knows_enough = [&] {
+    return published.generation() > 0 && (!cluster || cluster->knows_pods());
+  };
+  const auto serve_if_it_can = [&, has_begun = false]() mutable {
+    if (has_begun || !knows_enough()) return;
+    has_begun = true;
+    begin_serving();
+  };
+  if (inheritance.is_there() && (sources || cluster)) {
+    when_more_is_known = serve_if_it_can;
+    when_more_is_known();
   } else {
     begin_serving();
   }

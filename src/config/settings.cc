@@ -288,7 +288,8 @@ class Loader {
     if (!sources.empty()) return;
     for (const std::string_view name :
          {"policy-interval", "policy-max-age", "policy-key", "allow-rollback"}) {
-      if (given_.contains(name)) {
+      const bool is_of_kube = name == "policy-max-age" && out_.settings.kube.is_on;
+      if (given_.contains(name) && !is_of_kube) {
         warn(name, "it is about sources, and there is none",
              "add --policy-source, or leave it out");
       }

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -18,6 +19,9 @@ from harness.process import wait_until  # noqa: E402
 from harness.testing import Case, main  # noqa: E402
 
 DOCUMENTED = pathlib.Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+NO_CLUSTER = """{apiVersion: v1, kind: Config, current-context: x,
+clusters: [{name: x, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: x, user: {}}],
+contexts: [{name: x, context: {cluster: x, user: x}}]}"""
 
 
 class Admin(Case):
@@ -118,6 +122,11 @@ class Metrics(Case):
         with Gateway("--policy-source", "https://127.0.0.1:1/policy.yaml", "--policy-cache",
                      "/nonexistent/cache", admin="127.0.0.1:0") as of_a_source:
             text += of_a_source.page("/metrics").body.decode()
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+            config.write(NO_CLUSTER)
+            config.flush()
+            with Gateway("--kube", f"kubeconfig:{config.name}", admin="127.0.0.1:0") as of_kube:
+                text += of_kube.page("/metrics").body.decode()
         served = set(re.findall(r"^# TYPE (\S+)", text, re.M))
         documented = set(re.findall(r"^\| `(\w+)` \|", DOCUMENTED.read_text(), re.M))
         self.assertEqual(documented, served)
