@@ -146,6 +146,11 @@ class Catalogue:
     def add(self, resource):
         self._by_path[resource.group, resource.version, resource.plural] = resource
 
+    def forget(self, name):
+        """The type is served no more, as by an older server."""
+        resource = self.get(name)
+        del self._by_path[resource.group, resource.version, resource.plural]
+
     def remove(self, group, plural):
         for key in [key for key, each in self._by_path.items()
                     if each.custom and (each.group, each.plural) == (group, plural)]:

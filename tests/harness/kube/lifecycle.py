@@ -122,7 +122,7 @@ class Lifecycle:
         elif plural == "pods":
             document["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
         elif plural == "services":
-            self._address(document["spec"])
+            self._address(resource, document)
             document["status"] = {"loadBalancer": {}}
         elif plural == "customresourcedefinitions":
             spec = document["spec"]
@@ -136,8 +136,15 @@ class Lifecycle:
                         ("Established", "InitialNamesAccepted",
                          "the initial names have been accepted"))]}
 
-    def _address(self, spec):
-        if spec.get("clusterIP") or spec.get("type") == "ExternalName":
+    def _address(self, resource, document):
+        spec = document["spec"]
+        wanted = spec.get("clusterIP")
+        if wanted and wanted != "None" and ipaddress.ip_address(wanted) not in self.service_cidr:
+            raise invalid(resource, document["metadata"].get("name"), [(
+                "FieldValueInvalid", f'Invalid value: ["{wanted}"]: failed to allocate IP {wanted}: '
+                "provided IP is not in the valid range. The range of valid IPs is "
+                f"{self.service_cidr}", "spec.clusterIPs")])
+        if wanted or spec.get("type") == "ExternalName":
             return
         address = str(self.service_cidr[self._next_address])
         self._next_address += 1
