@@ -272,6 +272,9 @@ class Bypass(Case):
         (SHOP, INTERNET, 443, False), (SHOP, INTERNET, 80, False), (SHOP, INTERNET, 53, False),
         (SHOP, INTERNET6, 443, False), (SHOP, METADATA, 80, False), (SHOP, "10.65.0.1", 443, False),
         (SHOP, POD_IDENTITY, 443, False), (CI, INTERNET, 443, False),
+        # The VPC's resolver answers for the whole world, as may another one in the network.
+        (SHOP, "10.64.0.2", 53, False), (SHOP, NODE, 53, False), (SHOP, NODE, 52, True),
+        (SHOP, NODE, 54, True), (SHOP, NODE, 65535, True),
         # The admin listener is nobody's; the health listener, which tells nothing, the VPC's.
         (SHOP, GATEWAY, 9901, False), (NODE, GATEWAY, 9901, False), (INTERNET, GATEWAY, 8080, False),
         (NODE, GATEWAY, 8080, True), (NODE, GATEWAY, 3128, True), (INTERNET, GATEWAY, 3128, False),
@@ -300,6 +303,8 @@ class Bypass(Case):
         network = self.check(manifests("--app-namespace", "shop,ci"), self.EXPECTED)
         self.assertTrue(network.reaches(SHOP, DNS, 53, "UDP"))
         self.assertFalse(network.reaches(SHOP, INTERNET, 53, "UDP"))
+        self.assertFalse(network.reaches(SHOP, "10.64.0.2", 53, "UDP"))
+        self.assertTrue(network.reaches(SHOP, NODE, 8125, "UDP"))
         self.assertFalse(network.reaches(SHOP, INTERNET, 443, "UDP"), "QUIC")
 
     def test_prometheus_may_look_where_it_is_asked_for(self):

@@ -60,8 +60,9 @@ class Network:
         for rule in rules:
             number = rule.get("port")
             if isinstance(number, str):
-                number = of.ports.get(number) if isinstance(of, Pod) else None
-            if rule.get("protocol", "TCP") == protocol and number in (None, port):
+                number = of.ports.get(number, -1) if isinstance(of, Pod) else -1  # -1: no such
+            if rule.get("protocol", "TCP") == protocol and (
+                    number is None or number <= port <= rule.get("endPort", number)):
                 return True
         return False
 
