@@ -29,10 +29,11 @@ constexpr const char* kHelp =
 
 The last four talk to a cluster, and have --help each: what it would be given and how that differs
 from what is there, giving it, what there is, and the proofs. The first two only render what a
-cluster is given, for the answers that the flags give; nothing is asked, and nothing applied. `manifests` prints what `kubectl apply -f -` takes: types, rights,
-gateways, the network policies that close the bypass, and the proxy's variables. With --output it
-writes all of it into a folder, and what changes the cluster's own parts besides: patches of aws-node
-and kube-proxy, aws-auth, CoreDNS, and commands.sh. `node-setup` prints a shell script for nodes that
+cluster is given, for the answers that the flags give; nothing is asked, and nothing applied.
+`manifests` prints what `kubectl apply -f -` takes: types, rights, gateways, the network policies
+that close the bypass, and the proxy's variables. With --output it writes all of it into a folder,
+and what changes the cluster's own parts besides: patches of aws-node and kube-proxy, aws-auth,
+CoreDNS, and commands.sh. `node-setup` prints a shell script for nodes that
 EKS did not set up (kubeadm, k3s): containerd, kubelet, apt and dnf use the proxy then.
 
 Examples:

@@ -152,20 +152,18 @@ class Inquiry {
     if (!text.error().is_not_found()) gap(text.error(), what);
     co_return Json();
   }
-  // Calls `take` with each; false where they cannot be had.
-  net::Task<bool> list(Resource resource, std::string what, std::function<void(const Json&)> take) {
-    std::vector<Json> all;
-    kube::Client::Take keep = [&all](std::string_view object) {
-      all.push_back(parsed(object));
+  // Calls `take` with each, and `again` where all of it begins anew; false where they cannot be
+  // had. A cluster may have thousands of them: none is kept.
+  net::Task<bool> list(Resource resource, kube::Selection selection, std::string what,
+                       std::function<void(const Json&)> take, std::function<void()> again) {
+    kube::Client::Take pass = [&take](std::string_view object) {
+      take(parsed(object));
       return true;
     };
-    std::function<void()> again = [&all] { all.clear(); };
-    auto listed =
-        co_await client_->list(std::move(resource), {}, std::move(keep), std::move(again));
+    auto listed = co_await client_->list(std::move(resource), std::move(selection), std::move(pass),
+                                         std::move(again));
     if (!listed && !listed.error().is_not_found()) gap(listed.error(), what);
-    if (!listed) co_return false;
-    for (const Json& each : all) take(each);
-    co_return true;
+    co_return listed.has_value();
   }
 
   void take_server() {
@@ -192,19 +190,16 @@ class Inquiry {
         .group = "discovery.k8s.io", .plural = "endpointslices", .in_namespace = "default"};
     kube::Selection selection{.labels = "kubernetes.io/service-name=kubernetes"};
     std::vector<IpAddress> found;
-    kube::Client::Take take = [&found](std::string_view object) {
-      const Json slice = parsed(object);
+    std::function<void(const Json&)> take = [&found](const Json& slice) {
       for (const Json& endpoint : items(slice, "endpoints")) {
         for (const Json& each : items(endpoint, "addresses")) {
           if (const auto address = IpAddress::parse(text_of(each))) found.push_back(*address);
         }
       }
-      return true;
     };
     std::function<void()> again = [&found] { found.clear(); };
-    auto listed = co_await client_->list(std::move(slices), std::move(selection), std::move(take),
-                                         std::move(again));
-    if (!listed && !listed.error().is_not_found()) gap(listed.error(), "the endpoints of the API");
+    static_cast<void>(co_await list(std::move(slices), std::move(selection),
+                                    "the endpoints of the API", std::move(take), std::move(again)));
     if (found.empty()) co_return;
     find("API servers", deploy::listed(found), "the EndpointSlices of the service kubernetes");
     for (const IpAddress& each : found) facts_.endpoint_addresses.push_back(each);
@@ -245,7 +240,13 @@ class Inquiry {
 
   net::Task<void> ask_nodes() {
     std::function<void(const Json&)> take = [this](const Json& node) { take_node(node); };
-    const bool is_known = co_await list({.plural = "nodes"}, "the nodes", std::move(take));
+    std::function<void()> again = [this] {
+      facts_.nodes = 0;
+      facts_.node_addresses.clear();
+      facts_.node_pod_cidrs.clear();
+    };
+    const bool is_known =
+        co_await list({.plural = "nodes"}, {}, "the nodes", std::move(take), std::move(again));
     if (!is_known) co_return;
     find("nodes",
          std::to_string(facts_.nodes) +
@@ -265,7 +266,9 @@ class Inquiry {
       found.emplace_back(text_at(at(object, "metadata"), "name"), std::move(blocks));
     };
     Resource resource{.group = "networking.k8s.io", .plural = "servicecidrs"};
-    static_cast<void>(co_await list(std::move(resource), "the ServiceCIDRs", std::move(take)));
+    std::function<void()> again = [&found] { found.clear(); };
+    static_cast<void>(co_await list(std::move(resource), {}, "the ServiceCIDRs", std::move(take),
+                                    std::move(again)));
     // The cluster's own comes first: the address of the service `kubernetes` is in it.
     std::ranges::sort(found, {}, [](const auto& each) {
       return std::pair(each.first != "kubernetes", each.first);
@@ -372,7 +375,9 @@ class Inquiry {
   net::Task<void> ask_daemon_sets() {
     std::function<void(const Json&)> take = [this](const Json& each) { take_daemon_set(each); };
     Resource resource{.group = "apps", .plural = "daemonsets"};
-    static_cast<void>(co_await list(std::move(resource), "the DaemonSets", std::move(take)));
+    std::function<void()> again = [this] { facts_.daemon_sets.clear(); };
+    static_cast<void>(co_await list(std::move(resource), {}, "the DaemonSets", std::move(take),
+                                    std::move(again)));
     std::ranges::sort(facts_.daemon_sets, {}, &KubeFacts::DaemonSet::name);
     for (const auto& each : facts_.daemon_sets) {
       find(each.name,

@@ -65,11 +65,15 @@ class Inquiry {
     if (!version) co_return std::unexpected(std::move(version.error()));
     const std::string ours = "app.kubernetes.io/name=ebbgate";
     Resource deployments{.group = "apps", .plural = "deployments", .in_namespace = own_namespace_};
-    static_cast<void>(co_await list(std::move(deployments), {.labels = ours},
-                                    [this](const Json& each) { take_workload(each); }));
+    Take workload = [this](const Json& each) { take_workload(each); };
+    std::function<void()> no_workloads = [this] { status_.workloads.clear(); };
+    static_cast<void>(co_await list(std::move(deployments), {.labels = ours}, std::move(workload),
+                                    std::move(no_workloads)));
+    Take lease = [this](const Json& each) { take_lease(each); };
+    std::function<void()> no_leases = [this] { status_.gateways.clear(); };
     static_cast<void>(co_await list(kube::leases_in(own_namespace_),
-                                    {.labels = kube::kGatewayLabels},
-                                    [this](const Json& each) { take_lease(each); }));
+                                    {.labels = kube::kGatewayLabels}, std::move(lease),
+                                    std::move(no_leases)));
     co_await ask_policies("ClusterEgressPolicy", "clusteregresspolicies");
     co_await ask_policies("EgressPolicy", "egresspolicies");
     co_await ask_webhooks("MutatingWebhookConfiguration", "mutatingwebhookconfigurations");
@@ -81,20 +85,19 @@ class Inquiry {
  private:
   using Take = std::function<void(const Json&)>;
 
-  // Whether the kind is there; other failures are gaps.
-  net::Task<bool> list(Resource resource, kube::Selection selection, Take take) {
-    std::vector<Json> all;
-    kube::Client::Take keep = [&all](std::string_view object) {
-      all.push_back(Json::parse(object, nullptr, false));
+  // Calls `take` with each, and `again` where all of it begins anew. Out: whether the kind is
+  // there; other failures are gaps.
+  net::Task<bool> list(Resource resource, kube::Selection selection, Take take,
+                       std::function<void()> again) {
+    kube::Client::Take pass = [&take](std::string_view object) {
+      take(Json::parse(object, nullptr, false));
       return true;
     };
-    std::function<void()> again = [&all] { all.clear(); };
     auto listed =
-        co_await client_->list(resource, std::move(selection), std::move(keep), std::move(again));
-    if (!listed && listed.error().is_not_found()) co_return false;
-    if (!listed) status_.gaps.push_back(listed.error().describe(resource.str()));
-    if (!listed) co_return true;
-    for (const Json& each : all) take(each);
+        co_await client_->list(resource, std::move(selection), std::move(pass), std::move(again));
+    if (listed) co_return true;
+    if (listed.error().is_not_found()) co_return false;
+    status_.gaps.push_back(listed.error().describe(resource.str()));
     co_return true;
   }
 
@@ -153,7 +156,14 @@ class Inquiry {
     KubeStatus::Policies out{.kind = std::move(kind)};
     Resource resource{.group = "ebbgate.dev", .version = "v1alpha1", .plural = std::move(plural)};
     Take take = [this, &out](const Json& each) { take_policy(each, out); };
-    out.is_served = co_await list(std::move(resource), {}, std::move(take));
+    const std::size_t before = status_.problems.size();
+    std::function<void()> again = [this, &out, before] {
+      out = {.kind = out.kind};
+      status_.problems.resize(before);
+    };
+    const bool is_served =
+        co_await list(std::move(resource), {}, std::move(take), std::move(again));
+    out.is_served = is_served;
     status_.policies.push_back(std::move(out));
   }
 
@@ -166,25 +176,35 @@ class Inquiry {
       });
       status_.webhooks.push_back({kind, name_of(object), has_trust && !webhooks.empty()});
     };
+    const std::size_t before = status_.webhooks.size();
+    std::function<void()> again = [this, before] { status_.webhooks.resize(before); };
     static_cast<void>(co_await list(std::move(resource),
-                                    {.labels = "app.kubernetes.io/name=ebbgate"}, std::move(take)));
+                                    {.labels = "app.kubernetes.io/name=ebbgate"}, std::move(take),
+                                    std::move(again)));
   }
 
   net::Task<void> ask_namespaces() {
     std::map<std::string, KubeStatus::Namespace> found;
+    const auto none = [&found](bool KubeStatus::Namespace::* flag) {
+      return [&found, flag] {
+        for (auto& [name, each] : found) each.*flag = false;
+      };
+    };
     Take injects = [&found](const Json& each) { found[name_of(each)].injects = true; };
     static_cast<void>(co_await list({.plural = "namespaces"},
-                                    {.labels = "ebbgate.dev/inject=enabled"}, std::move(injects)));
+                                    {.labels = "ebbgate.dev/inject=enabled"}, std::move(injects),
+                                    none(&KubeStatus::Namespace::injects)));
     Take closes = [&found](const Json& each) {
       if (name_of(each) == "ebbgate-egress") found[namespace_of(each)].is_closed = true;
     };
     Resource policies{.group = "networking.k8s.io", .plural = "networkpolicies"};
-    static_cast<void>(co_await list(
-        std::move(policies), {.labels = "app.kubernetes.io/name=ebbgate"}, std::move(closes)));
+    static_cast<void>(co_await list(std::move(policies),
+                                    {.labels = "app.kubernetes.io/name=ebbgate"}, std::move(closes),
+                                    none(&KubeStatus::Namespace::is_closed)));
     Take has = [&found](const Json& each) { found[namespace_of(each)].has_variables = true; };
     static_cast<void>(co_await list({.plural = "configmaps"},
                                     {.fields = "metadata.name=proxy-environment-variables"},
-                                    std::move(has)));
+                                    std::move(has), none(&KubeStatus::Namespace::has_variables)));
     for (auto& [name, each] : found) {
       each.name = name;
       status_.namespaces.push_back(each);

@@ -1,3 +1,4 @@
+# labels: kube
 """`ebbgate kube plan|apply|status` against the tests' Kubernetes API server: what is found, what is
 written and what never is, and how it ends where the API or somebody else is in the way."""
 
@@ -115,8 +116,15 @@ class Apply(ApplyCase):
             "field": '.spec.template.spec.containers[name="ebbgate"].image',
             "before": '"other:2"', "after": '"registry.example/ebbgate:1"'}],
             verdicts["Deployment ebbgate-system/ebbgate"]["changes"])
+        # As the webhook does it once it has a certificate.
+        path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/ebbgate-webhook"
+        webhooks = self.api.get(path).json["webhooks"]
+        for each in webhooks:
+            each["clientConfig"]["caBundle"] = "Y2E="
+        self.assertEqual(200, self.api.patch(path, {"webhooks": webhooks}).status)
         self.assertIn("3 written", self.apply())
         self.assertIn("there is nothing to write", self.apply())
+        self.assertEqual(webhooks, self.api.get(path).json["webhooks"])
         self.assertEqual("net", self.cluster.get("namespaces", "ebbgate-system")["metadata"][
             "labels"]["team"])
 
