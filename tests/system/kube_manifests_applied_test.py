@@ -90,17 +90,29 @@ class Files(KubectlCase):
 
 
 class Running(KubectlCase):
-    def test_the_two_commands_of_the_docs_give_gateways_that_go_by_a_policy(self):
-        """With the settings and the rights of the manifests, and no others."""
+    """With the rights of the manifests and no others, a gateway goes by a policy after the two
+    commands of the docs."""
+
+    def setUp(self):
+        super().setUp()
         if version() < 21:
             self.skipTest(f"kubectl 1.{version()} is too old for kustomize's `patches`")
+
+    def test_in_the_cluster_with_the_settings_of_the_manifests(self):
         self.kubectl("apply", "-k", MANIFESTS / "overlays" / "in-cluster")
         settings = self.scratch() / "config.yaml"
         settings.write_text(self.cluster.get("configmaps", "ebbgate-config", "ebbgate-system")[
             "data"]["config.yaml"])
         token, _ = self.cluster.authentication.service_account_token("ebbgate-system", "ebbgate")
+        self.goes_by_a_policy(token, "--config", settings)
+
+    def test_outside_as_one_of_the_group_of_the_access_entry(self):
+        self.kubectl("apply", "-k", MANIFESTS / "overlays" / "eks-ec2-fleet")
+        self.goes_by_a_policy(self.cluster.user("i-0abc", ["ebbgate-gateways"]))
+
+    def goes_by_a_policy(self, token, *flags):
         gateway = self.enter(Gateway(
-            "--config", settings, "--kube", f"kubeconfig:{self.cluster.kubeconfig(token=token)}",
+            *flags, "--kube", f"kubeconfig:{self.cluster.kubeconfig(token=token)}",
             "--kube-name", "gw-0", "--health", "127.0.0.1:0", admin="127.0.0.1:0"))
 
         def reason_for(target):
