@@ -126,6 +126,8 @@ class Invalid(PolicyCase):
         site.wait_for_status("own", "shop", "1 of 1 gateways")
         self.assertEqual([("LastGoodKept", "Warning"), ("Accepted", "Normal")], site.events("own"))
         self.assertNotIn("problems", site.status("own", "shop"))
+        self.assertEqual({"events.k8s.io"}, {
+            call.group for call in self.cluster.calls("create", "events")})
         # What is invalid is in force no more once it is deleted.
         site.remove("everyone")
         self.wait("not-allowed", SHOP, "common.test")
