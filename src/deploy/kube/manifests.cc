@@ -41,6 +41,7 @@ bool is_role(std::string_view text) {
 
 std::vector<std::string> texts(const std::vector<Cidr>& blocks) {
   std::vector<std::string> out;
+  out.reserve(blocks.size());
   for (const Cidr& block : blocks) out.push_back(block.str());
   return out;
 }
@@ -150,16 +151,16 @@ std::string commands(const KubeAnswers& answers) {
       answers.cluster_name.empty() ? "\"${CLUSTER:?name the cluster}\"" : answers.cluster_name;
   const std::string region =
       answers.network.region.empty() ? "" : " --region " + answers.network.region;
+  const std::string create_entry = "aws eks create-access-entry" + region + " --cluster-name " +
+                                   cluster + " \\\n  --principal-arn ";
   for (const std::string& role : answers.node_roles) {
-    say("The nodes of that role may join (managed node groups make their own entries).",
-        "aws eks create-access-entry" + region + " --cluster-name " + cluster +
-            " \\\n  --principal-arn " + role + " --type EC2_LINUX");
+    std::string command = create_entry;
+    command.append(role).append(" --type EC2_LINUX");
+    say("The nodes of that role may join (managed node groups make their own entries).", command);
   }
   if (!answers.gateway_role.empty()) {
     say("The gateways may ask who pods are, and what the policies say.",
-        "aws eks create-access-entry" + region + " --cluster-name " + cluster +
-            " \\\n  --principal-arn " + answers.gateway_role +
-            " --kubernetes-groups ebbgate-gateways");
+        create_entry + answers.gateway_role + " --kubernetes-groups ebbgate-gateways");
   }
   say("The variables of the proxy, where the DaemonSets look for them.",
       "kubectl apply -f cluster/proxy-environment.yaml");
