@@ -24,11 +24,13 @@ constexpr const char* kHelp = R"(usage: ebbgate check [FLAGS] [FILE|DIR...]
 
 Whether `ebbgate run` would start: reads its flags, the file of --config and the policies that they
 name, says everything that is wrong with file, line, column and what to write instead, and stops.
-FILE and DIR are policies, as --policy takes them.
+FILE and DIR are policies, as --policy takes them; a document whose metadata names a namespace is
+checked as the resource that `kubectl apply` makes of it, within what the others delegate to it.
 
 Examples:
   ebbgate check policy.yaml
   ebbgate check --config /etc/ebbgate/config.yaml --format json
+  ebbgate check manifests/policies/
 
 Flags:
   --format text|json   What to print; default: text.

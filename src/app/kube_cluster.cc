@@ -177,6 +177,8 @@ net::Task<Result<kube::Access>> KubeCluster::eks_access() {
 
 void KubeCluster::tell_freshness() {
   const kube::WatchState& state = pod_watch_->state();
+  // Of the first list they were published before it counted as known.
+  if (knows_pods()) parts_.on_pods();
   const bool is_lost = state.lost_since.has_value();
   if (std::exchange(was_lost_, is_lost) == is_lost) return;
   say(is_lost ? "Kubernetes: nothing is heard of pods (" + state.last_error +
@@ -202,7 +204,7 @@ void KubeCluster::on_age_timer(void* self) {
   cluster.parts_.loop.arm(cluster.age_timer_, cluster.parts_.loop.after(kAgeCheck));
 }
 
-void KubeCluster::report(std::span<const ResourceOutcome> outcomes) {
+void KubeCluster::report(std::span<const ResourceOutcome> outcomes, bool is_in_force) {
   states_.clear();
   for (const config::ResourceState state : kStates) {
     const auto count = std::ranges::count(outcomes, state, &ResourceOutcome::state);
@@ -213,7 +215,7 @@ void KubeCluster::report(std::span<const ResourceOutcome> outcomes) {
   std::vector<kube::ResourceReport> reports;
   reports.reserve(outcomes.size());
   for (const ResourceOutcome& outcome : outcomes) reports.push_back(report_of(outcome));
-  std::string digest = kube::digest_of(reports);
+  std::string digest = is_in_force ? kube::digest_of(reports) : "";
   reporter_->report(std::move(reports), std::move(digest));
 }
 

@@ -55,8 +55,8 @@ class KubeCluster {
   [[nodiscard]] std::optional<Duration> policy_age() const;
   // Whether that is longer than --policy-max-age allows.
   [[nodiscard]] bool is_too_old() const { return is_too_old_; }
-  // What became of the policies in this gateway.
-  void report(std::span<const config::ResourceOutcome> outcomes);
+  // What became of the policies in this gateway; `is_in_force`: it goes by some form of them.
+  void report(std::span<const config::ResourceOutcome> outcomes, bool is_in_force);
 
   [[nodiscard]] observe::ClusterStatus status() const;
 

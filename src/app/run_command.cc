@@ -176,8 +176,8 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
         .outbound = outbound.get(),
         .on_found =
             [&](source::KubePolicies& found) {
-              policies.set_kube(found, [&](const auto& outcomes, const auto& /*digest*/) {
-                cluster->report(outcomes);
+              policies.set_kube(found, [&](const auto& outcomes, const std::string& digest) {
+                cluster->report(outcomes, !digest.empty());
               });
             },
         .on_policies =

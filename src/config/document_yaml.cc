@@ -411,6 +411,15 @@ constexpr std::array kDocumentKeys = std::to_array<Key<Document>>({
     {{.name = "status", .shape = Shape::kAnything, .doc = "Kept by Kubernetes."}},
 });
 
+bool names_namespace(const Value& root) {
+  for (const auto& [key, metadata] : root.members()) {
+    if (key.text() != "metadata") continue;
+    return std::ranges::any_of(metadata.members(),
+                               [](const auto& row) { return row.first.text() == "namespace"; });
+  }
+  return false;
+}
+
 // Whether the document says that it is one of ours: if not, its other keys are no mistakes. Its
 // kind is what the reader goes by from here on.
 bool is_policy(Reader& reader, const Value& root) {
@@ -440,6 +449,7 @@ void read_document(Reader& reader, const Value& root, std::vector<Document>& doc
     return;
   }
   reader.set_namespaced(false);
+  reader.set_resource(names_namespace(root));
   if (!is_policy(reader, root)) return;
   Document& document = documents.emplace_back();
   document.file = reader.file();

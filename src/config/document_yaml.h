@@ -20,6 +20,8 @@ struct DocumentOptions {
   // The text is what the Kubernetes API says: an EgressPolicy has a namespace, and only the keys
   // that a namespace may use (semantics 11); subjects may be pods.
   bool are_resources = false;
+  // So does each document whose metadata names a namespace, as in the files that people apply.
+  bool may_be_resources = false;
 };
 
 struct ParsedDocuments {

@@ -37,7 +37,7 @@ class PolicyLoader {
   PolicyLoader(const LoadedPolicy& last, std::span<const PolicyResource> resources)
       : last_(&last), resources_(resources, last) {}
 
-  void let_subjects_be_pods() { are_pods_known_ = true; }
+  void let_documents_be_resources() { are_pods_known_ = are_resources_known_ = true; }
 
   LoadedPolicy load(const Settings& settings, std::uint64_t hash_seed,
                     const std::vector<PolicyText>& texts) {
@@ -68,6 +68,7 @@ class PolicyLoader {
       out_.resources_digest = digest.first_hex_digits(detail::kDocumentDigits);
       if (!resources_.empty()) digest_.add(out_.resources_digest);
     }
+    bind_those_of_files(policy_settings.default_ports);
     documents_ = resources_.bind(std::move(documents_), policy_settings.default_ports);
     if (documents_.empty() && !settings.report_only && settings.policy_sources.empty() &&
         !settings.kube.is_on) {
@@ -81,6 +82,22 @@ class PolicyLoader {
                          std::make_move_iterator(compiled.problems.end()));
     out_.policy = std::move(compiled.policy);
     out_.version = digest_.first_hex_digits(12);
+  }
+
+  // Resources of namespaces that are looked at in files: what is delegated to them there counts.
+  void bind_those_of_files(std::span<const policy::PortRange> default_ports) {
+    std::vector<policy::Document> namespaced;
+    std::erase_if(documents_, [&](policy::Document& document) {
+      if (document.resource_namespace.empty()) return false;
+      namespaced.push_back(std::move(document));
+      return true;
+    });
+    if (namespaced.empty()) return;
+    auto bound = policy::apply_delegation(std::move(documents_), namespaced, default_ports);
+    documents_ = std::move(bound.documents);
+    for (policy::Acceptance& acceptance : bound.acceptances) {
+      std::ranges::move(acceptance.problems, std::back_inserter(out_.problems));
+    }
   }
 
   // The version tells decisions apart, and these settings are part of them.
@@ -157,7 +174,9 @@ class PolicyLoader {
       documents.push_back(std::move(list.document));
       problems = std::move(list.problems);
     } else {
-      auto parsed = parse_documents(text, name, {.pods_in_subjects = are_pods_known_});
+      auto parsed = parse_documents(
+          text, name,
+          {.pods_in_subjects = are_pods_known_, .may_be_resources = are_resources_known_});
       for (const policy::Document& document : parsed.documents) {
         detail::add_bundles(digest, document);
       }
@@ -194,9 +213,10 @@ class PolicyLoader {
   }
 
   void warn_of_equal_names() {
-    std::map<std::string_view, const policy::Document*> by_name;
+    std::map<std::pair<std::string_view, std::string_view>, const policy::Document*> by_name;
     for (const policy::Document& document : documents_) {
-      const auto [known, is_new] = by_name.try_emplace(document.name, &document);
+      const auto [known, is_new] =
+          by_name.try_emplace({document.resource_namespace, document.name}, &document);
       if (is_new || document.name.empty()) continue;
       const policy::Document& other = *known->second;
       out_.problems.push_back({.severity = policy::Severity::kWarning,
@@ -217,6 +237,7 @@ class PolicyLoader {
   detail::ResourceLoading resources_;
   LoadedPolicy out_;
   bool are_pods_known_ = false;
+  bool are_resources_known_ = false;
   bool is_invalid_ = false;  // a file with errors has no last good form
   std::vector<policy::Document> documents_;
   Digest digest_;
@@ -268,7 +289,7 @@ LoadedPolicy look_at_policy(const Settings& settings, std::uint64_t hash_seed,
                             const std::vector<PolicyText>& texts) {
   const LoadedPolicy none;
   PolicyLoader loader(none, {});
-  loader.let_subjects_be_pods();
+  loader.let_documents_be_resources();
   return loader.load(settings, hash_seed, texts);
 }
 

@@ -92,7 +92,8 @@ struct PolicyText {
                                        std::span<const PolicyResource> resources = {});
 
 // The same for a command that looks at policies and serves nobody: documents may be about pods,
-// whether or not a gateway with these settings would know them.
+// whether or not a gateway with these settings would know them; and one whose metadata names a
+// namespace is the resource that it is in a cluster, for its pods and within what is delegated.
 [[nodiscard]] LoadedPolicy look_at_policy(const Settings& settings, std::uint64_t hash_seed = 0,
                                           const std::vector<PolicyText>& texts = {});
 

@@ -178,6 +178,24 @@ TEST_F(LoadResources, LetsWhoOnlyLooksReadOfPods) {
   EXPECT_EQ(seen.version, load_policy(with_kube(), 0, {}, about_pods).version);
 }
 
+TEST_F(LoadResources, LetsWhoOnlyLooksReadResourcesFromFiles) {
+  const std::vector<PolicyText> applied{
+      {.name = "p",
+       .text = "apiVersion: ebbgate.dev/v1alpha1\nkind: ClusterEgressPolicy\nmetadata: {name: x}\n"
+               "spec: {delegate: {namespaces: [shop], hosts: [a.example]}}\n---\n"
+               "apiVersion: ebbgate.dev/v1alpha1\nkind: EgressPolicy\n"
+               "metadata: {name: y, namespace: shop}\n"
+               "spec: {subjects: [{serviceAccount: z}],\n"
+               "  allow: [{hosts: [a.example, b.example]}]}\n"}};
+  const LoadedPolicy seen = look_at_policy({}, 0, applied);
+  ASSERT_NE(seen.policy, nullptr) << str(seen.problems);
+  EXPECT_THAT(str(seen.problems), HasSubstr("p:10:31: warning: b.example does not count"));
+  EXPECT_THAT(str(seen.problems), ::testing::Not(HasSubstr("p:10:20")));
+  EXPECT_EQ(seen.policy->documents().back().name, "shop/y");
+  EXPECT_EQ(seen.policy->pattern_count(), 1);
+  EXPECT_EQ(load_policy(with_kube(), 0, {}, applied).policy, nullptr);  // who serves takes none
+}
+
 TEST_F(LoadResources, ClosesTheNamespaceOfOneThatNeverWasValid) {
   put("base", kDelegate);
   put("shop/checkout", kAllowA);

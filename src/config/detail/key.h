@@ -69,7 +69,11 @@ class Reader {
       : file_(&file), options_(options) {}
 
   [[nodiscard]] const std::string& file() const { return *file_; }
-  [[nodiscard]] bool reads_resources() const { return options_.are_resources; }
+  // Of the document that is read next: whether it is a resource.
+  void set_resource(bool names_namespace) {
+    is_resource_ = options_.are_resources || (options_.may_be_resources && names_namespace);
+  }
+  [[nodiscard]] bool reads_resources() const { return is_resource_; }
 
   // Whether what is read next belongs to a resource that has a namespace.
   void set_namespaced(bool is_namespaced) { is_namespaced_ = is_namespaced; }
@@ -126,7 +130,7 @@ class Reader {
     if (is_namespaced_ && info.is_of_cluster) return true;
     const bool is_on = options_.later_identities ||
                        (options_.pods_in_subjects && info.is_of_pods) ||
-                       (options_.are_resources && (info.is_of_pods || info.is_of_resources));
+                       (is_resource_ && (info.is_of_pods || info.is_of_resources));
     return !info.later.empty() && !(has_reader && is_on);
   }
   // The index of the key's name; names.size() after an error where there is none.
@@ -137,6 +141,7 @@ class Reader {
 
   const std::string* file_;
   DocumentOptions options_;
+  bool is_resource_ = false;
   bool is_namespaced_ = false;
   std::vector<Problem> problems_;
   std::size_t left_out_ = 0;
