@@ -93,11 +93,10 @@ class Beginning(OutageCase):
         self.site.wait_for_status("own", "shop", gateways=1)
 
     def test_a_gateway_that_starts_without_the_api_has_no_policy(self):
-        port = self.cluster.port
         self.cluster.down()
         self.start()
         self.assert_no_policy()
-        self.cluster.up(port)
+        self.cluster.up()
         self.gateway.wait_until_ready()
         self.assert_reason("allowed", SHOP, "a.team.test")
 
@@ -111,7 +110,7 @@ class Away(OutageCase):
         self.site.wait_for_status("own", "shop", gateways=1)
 
     def test_the_last_policy_stays_in_force_and_changes_are_made_up_for(self):
-        gateway, port = self.gateway, self.cluster.port
+        gateway = self.gateway
         self.wait_for_watches(are_lost=False)
         for is_forgotten in (False, True):  # the second time the API has forgotten the versions
             before = len(gateway.err.all())
@@ -132,7 +131,7 @@ class Away(OutageCase):
                                         for line in said), said)
             if is_forgotten:
                 self.cluster.compact()
-            self.cluster.up(port)
+            self.cluster.up()
             self.wait("allowed", "127.0.1.3", "b.team.test")
             self.wait("allowed", CI, "a.team.test")
             self.assert_reason("not-allowed", SHOP, "b.team.test")
@@ -145,6 +144,16 @@ class Away(OutageCase):
             self.cluster.run_pod("pod", "shop", SHOP)
             self.wait("allowed", SHOP, "a.team.test")
             self.wait("not-allowed", CI, "a.team.test")
+
+    def test_a_policy_may_be_too_old_to_be_gone_by(self):
+        strict = self.enter(self.site.gateway("--policy-max-age", "1s", name="gw-2"))
+        strict.wait_until_ready()
+        strict.wait_for_reason("allowed", SHOP, "a.team.test")
+        self.cluster.down()
+        strict.wait_for_reason("policy-too-old", SHOP, "a.team.test")
+        self.assert_reason("allowed", SHOP, "a.team.test")  # of the other gateway
+        self.cluster.up()
+        strict.wait_for_reason("allowed", SHOP, "a.team.test")
 
     def change_all(self, mark):
         """Changes an object of each kind, and waits until that counts."""

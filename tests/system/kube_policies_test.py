@@ -2,9 +2,12 @@
 """Policies as resources (`--kube`): what a namespace may allow, what becomes of resources that are
 invalid, what their status and events say, and what a change of them does to open tunnels."""
 
+import contextlib
 import json
 import os
 import pathlib
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -251,6 +254,40 @@ class Tunnels(PolicyCase):
         # A namespace that is closed loses its own.
         self.site.write("new", "ci", allow=[{"hosts": [BAD]}])
         self.assertEqual("reset", client.end())
+
+
+class Upgrade(PolicyCase):
+    def test_a_successor_takes_over_once_it_knows_policies_and_pods(self):
+        site = self.site
+        site.allow("pods", "pods.test", subjects=[{"namespace": "shop"}])
+        gateway = self.start()
+        site.wait_for_status("pods", None, "1 of 1 gateways")
+        self.cluster.faults.next("list", "pods", "403", count=None)
+        said = len(gateway.err.all())
+        gateway.signal(signal.SIGUSR2)
+        site.wait_for_log(gateway, "pods", said)  # the successor's
+        for _ in range(5):
+            self.assert_reason("allowed", SHOP, "pods.test")
+        self.assertTrue(gateway.is_running())
+        self.cluster.faults.clear()
+        line = site.wait_for_log(gateway, r"process \d+ has taken over")
+        successor = int(re.search(r"process (\d+)", line)[1])
+        self.addCleanup(self.end, successor, signal.SIGKILL)
+        for _ in range(5):
+            self.assert_reason("allowed", SHOP, "pods.test")
+        self.assertEqual(0, gateway.wait())
+        # The Lease is the successor's now, and did not go with the old process.
+        site.allow("everyone", "new.test")
+        self.wait("allowed", SHOP, "new.test")
+        site.wait_for_status("everyone", None, "1 of 1 gateways", gateways=1)
+        self.assertEqual(["ebbgate-gw-1"], site.leases())
+        self.end(successor, signal.SIGTERM)
+        wait_until(lambda: site.leases() == [], what="no Lease")
+
+    @staticmethod
+    def end(pid, how):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, how)
 
 
 class Size(PolicyCase):
