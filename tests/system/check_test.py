@@ -79,7 +79,7 @@ class Check(unittest.TestCase):
         self.assertIn(", 1 warning\n", out)
 
     def test_a_command_line_that_cannot_be_read_is_usage(self):
-        for words in (["--alow", "x"], ["--format", "xml"], ["--format"], ["--kube"]):
+        for words in (["--alow", "x"], ["--format", "xml"], ["--format"], ["--users"]):
             code, out, err = self.check(*words)
             self.assertEqual((2, ""), (code, out), words)
             self.assertIn("error: ", err)
