@@ -216,8 +216,9 @@ net::Task<int> write(KubeSession& session, const PlanOptions& options, const Pla
   deploy::KubeApplier applier(session.client(), std::move(apply));
   const auto report = co_await applier.apply(plan.judgements);
   if (!report.failed) {
-    std::printf("%zu written, %zu unchanged\n", report.written,
-                plan.count(KubeVerdict::kUnchanged));
+    std::printf(
+        "%zu written, %zu unchanged; next: `ebbgate kube status`, then `ebbgate kube verify`\n",
+        report.written, plan.count(KubeVerdict::kUnchanged));
     co_return kFine;
   }
   std::fflush(stdout);

@@ -49,6 +49,7 @@ bool is_established(std::string_view definition) {
 // What else a person can do about it.
 std::string advice(const Failure& failure) {
   if (failure.is_forbidden()) return "; ask for that right, or let somebody who has it apply this";
+  if (failure.is_not_found()) return "; what it stands in has to be there first";
   if (failure.status == 422) return "; where a field cannot be changed, delete the object first";
   return "";
 }

@@ -57,8 +57,8 @@ struct KubeFacts {
 };
 
 // Asks; changes nothing (one question is a Service that the API is to refuse in a dry run).
-// `server`: of the access; `own_namespace`: the gateways'. Errors: that of the first call, where nobody answers; what is forbidden
-// or not there later on is a gap.
+// `server`: of the access; `own_namespace`: the gateways'. Errors: that of the first call, where
+// nobody answers; what is forbidden or not there later on is a gap.
 [[nodiscard]] net::Task<kube::Outcome<KubeFacts>> learn_kube(kube::Client& client,
                                                              std::string server,
                                                              std::string own_namespace);

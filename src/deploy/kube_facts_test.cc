@@ -20,6 +20,7 @@ using ::testing::IsEmpty;
 
 std::vector<Cidr> blocks(const std::vector<std::string>& texts) {
   std::vector<Cidr> out;
+  out.reserve(texts.size());
   for (const std::string& each : texts) out.push_back(*Cidr::parse(each));
   return out;
 }

@@ -125,8 +125,10 @@ class Comparison {
       if ((path == ".metadata" && is_servers(key)) || (path.empty() && key == "status")) continue;
       const auto left = before.find(key);
       const auto right = after.find(key);
+      std::string field = path;
+      field.append(".").append(key);
       compare(left == before.end() ? nullptr : &*left, right == after.end() ? nullptr : &*right,
-              path + "." + key);
+              field);
     }
   }
 

@@ -76,7 +76,7 @@ class Apply(ApplyCase):
         self.assertEqual([], self.writes())
 
         said = self.apply()
-        self.assertIn(f"{len(verdicts)} written, 0 unchanged", said)
+        self.assertIn(f"{len(verdicts)} written, 0 unchanged; next: `ebbgate kube status`", said)
         kinds = [call.resource for call in self.writes()]
         self.assertEqual(len(verdicts), len(kinds))
         self.assertEqual(["customresourcedefinitions"] * 2 + ["namespaces"], kinds[:3])
@@ -214,6 +214,20 @@ class Apply(ApplyCase):
         self.run_kube("plan", *ANSWERS, config="/nonexistent", code=1)
         self.assertIn("/nonexistent cannot be read", self.said)
 
+    def test_the_cluster_is_named_as_kubectl_has_it(self):
+        folder = self.scratch()
+        (folder / ".kube").mkdir()
+        (folder / ".kube" / "config").write_text(pathlib.Path(self.config).read_text())
+        for environment, code, said in (
+                ({"HOME": str(folder)}, 0, f"by the context tests of {folder}/.kube/config"),
+                ({"KUBECONFIG": f":{self.config}", "HOME": "/x"}, 0, f"of {self.config}"),
+                ({"KUBECONFIG": f"{self.config}:/b"}, 1, "KUBECONFIG names several files"),
+                ({"HOME": "/x"}, 1, "give --kubeconfig, or set KUBECONFIG")):
+            done = subprocess.run([BINARY, "kube", "plan", *ANSWERS], env=environment, timeout=60,
+                                  text=True, capture_output=True)
+            self.assertEqual(code, done.returncode, done.stderr)
+            self.assertIn(said, done.stdout + done.stderr)
+
     def test_who_may_not_is_told_what_is_missing(self):
         self.apply()
         reader = self.cluster.user("reader", rules=[
@@ -231,6 +245,8 @@ class Apply(ApplyCase):
         self.run_kube("plan", *ANSWERS, code=2, config=config)
         self.assertIn("--service-cidr is missing", self.said)
         self.assertIn("not known: the nodes: the API answered 403", self.said)
+        plan = self.run_kube("plan", *ANSWERS, "--app-namespace", "nowhere", code=1)
+        self.assertIn('namespaces "nowhere" not found; what it stands in has to be there', plan)
         plan = self.run_kube("plan", *ANSWERS, "--part", "proxy-environment", "--service-cidr",
                              "10.100.0.0/16", config=config)
         self.assertIn("= unchanged  ConfigMap kube-system/" + VARIABLES, plan)
