@@ -7,6 +7,7 @@ import datetime
 import pathlib
 import re
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -165,7 +166,26 @@ class Away(OutageCase):
         self.wait("allowed", SHOP, f"{mark}.team.test")
         self.wait("allowed", CI, f"{mark}.test")
 
-    def test_broken_streams_lose_nothing(self):
+    def ask_all_along(self):
+        """Asks until the end of the test what never changes; gives the answers that were wrong."""
+        self.site.allow("steady", "steady.test", subjects=[{"namespace": "shop"}])
+        self.wait("allowed", SHOP, "steady.test")
+        stop, wrong = threading.Event(), []
+
+        def ask():
+            while not stop.is_set():
+                for source, wanted in ((SHOP, "allowed"), (CI, "not-allowed")):
+                    reason = self.gateway.reason(source, "steady.test")
+                    if reason != wanted:
+                        wrong.append((source, reason))
+        thread = threading.Thread(target=ask)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(stop.set)
+        return wrong
+
+    def test_broken_streams_and_lists_lose_nothing(self):
+        wrong = self.ask_all_along()
         faults = ["gone", "torn", "garbage", "gone-status", "error", "close", "unknown-event",
                   "slow", "500", "401", "504", "reset"]
         kinds = list(KINDS.values())
@@ -176,6 +196,14 @@ class Away(OutageCase):
             self.end_streams()
             self.change_all(f"after-{number}")
             wait_until(lambda: self.cluster.faults.pending() == 0, what="every fault")
+        # Lists that come in part are none.
+        for kind, fault in zip(kinds, ("truncated", "malformed", "html")):
+            self.cluster.faults.next("list", kind, fault)
+            self.cluster.faults.next("watch", kind, "gone")
+        self.end_streams()
+        wait_until(lambda: self.cluster.faults.pending() == 0, what="every fault")
+        self.change_all("lists")
+        self.assertEqual([], wrong)
 
     def test_an_api_that_is_busy_is_left_alone_for_as_long_as_it_asks(self):
         seconds = 2

@@ -176,7 +176,7 @@ class BehindALoadBalancer(PodCase):
     """Addresses come by the PROXY protocol."""
 
     FLAGS = ("--clients", "10.64.0.0/16", "--clients", "2001:db8::/32")
-    OPTIONS = {"behind_proxy": True, "pods": ("10.64.0.0/16", "2001:db8:64::/48")}
+    OPTIONS = {"behind_proxy": True, "pods": ("10.64.0.0/16", "2001:db8:64::/48"), "workers": "2"}
 
     def test_pods_are_known_by_the_address_in_the_header(self):
         self.run_pod("a", "10.64.0.1")
@@ -198,6 +198,17 @@ class BehindALoadBalancer(PodCase):
                 self.run_pod(f"fresh-{ip[-4:].replace(':', '').replace('.', '-')}", ip)
                 self.assertEqual(200, client.response().status)
             self.assertLess(timer.seconds, 1)
+
+    def test_many_fresh_pods_are_waited_for_at_once(self):
+        addresses = [f"10.64.1.{number}" for number in range(1, 101)]
+        before = self.waits()
+        clients = [self.enter(self.gateway.client(each)) for each in addresses]
+        for client in clients:
+            client.request("GET", f"http://ns.test:{self.site.origin.port}/")
+        wait_until(lambda: self.waits() == before + len(clients), what="all of them wait")
+        for number, each in enumerate(addresses):
+            self.run_pod(f"many-{number}", each, namespace="shop" if number % 2 else "ci")
+        self.assertEqual([403, 200] * 50, [client.response().status for client in clients])
 
     def test_who_has_no_address_is_no_pod_and_is_not_waited_for(self):
         with Timer() as timer:

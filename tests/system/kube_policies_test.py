@@ -98,6 +98,39 @@ class Delegation(PolicyCase):
         self.assert_within_rights()
 
 
+class Files(PolicyCase):
+    def test_they_add_up_with_the_cluster_and_each_keeps_its_own_last_good_form(self):
+        site, path = self.site, self.scratch() / "policy.yaml"
+
+        def write_file(host, denied="common.test"):
+            path.write_text(json.dumps({
+                "apiVersion": "ebbgate.dev/v1alpha1", "kind": "EgressPolicy",
+                "metadata": {"name": "file"}, "spec": {
+                    "subjects": [{"namespace": "shop"}], "allow": [site.entry(host)],
+                    "deny": [{"hosts": [denied]}]}}))
+
+        write_file("file.test")
+        site.allow("own", "a.team.test", namespace="shop")
+        gateway = self.start("--policy", path)
+        for reason, source, host in (
+                ("allowed", SHOP, "file.test"), ("denied-by-rule", SHOP, "common.test"),
+                ("allowed", SHOP, "a.team.test"), ("not-allowed", CI, "file.test"),
+                ("allowed", CI, "common.test")):
+            self.assert_reason(reason, source, host)
+        # One that is invalid keeps back neither the others nor those of the cluster.
+        said = len(gateway.err.all())
+        write_file(BAD)
+        site.wait_for_log(gateway, "policy.yaml.*scheme", said)
+        site.allow("own", "b.team.test", namespace="shop")
+        self.wait("allowed", SHOP, "b.team.test")
+        self.assert_reason("allowed", SHOP, "file.test")
+        self.assert_reason("denied-by-rule", SHOP, "common.test")
+        site.wait_for_status("own", "shop", "1 of 1 gateways")
+        write_file("new.test", denied="b.team.test")
+        self.wait("denied-by-rule", SHOP, "b.team.test")
+        self.assert_reason("allowed", SHOP, "new.test")
+
+
 class Invalid(PolicyCase):
     def test_the_last_good_form_is_kept_and_the_others_go_on(self):
         site = self.site
