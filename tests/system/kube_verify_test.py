@@ -16,9 +16,8 @@ import sys
 import threading
 import unittest
 
-import yaml
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from harness.aws import Emulator  # noqa: E402
 from harness.dns import Answer, DnsServer  # noqa: E402
 from harness.gateway import BINARY, Gateway  # noqa: E402
 from harness.kube.cluster import Cluster  # noqa: E402
@@ -163,6 +162,8 @@ class Closed(Case):
             raise unittest.SkipTest(f"no network namespace is to be had: {error}")
         cls.addClassCleanup(cls.network.close)
 
+    environment = {}
+
     def setUp(self):
         self.cluster = self.enter(Cluster("0.0.0.0"))
         self.kubeconfig = self.cluster.kubeconfig(
@@ -261,7 +262,7 @@ class Closed(Case):
     def verify(self, *flags):
         """{check: its JSON}, and the exit code. No pod is left behind, whatever happens."""
         ended = subprocess.run(self.command("--format", "json", *flags), capture_output=True,
-                               timeout=PATIENCE)
+                               timeout=PATIENCE, env={**os.environ, **self.environment})
         self.assertEqual(b"", ended.stderr)
         checks = {each["name"]: each for each in json.loads(ended.stdout)["checks"]}
         self.assertEqual(CHECKS, list(checks))
@@ -403,6 +404,20 @@ class Closed(Case):
         self.finds(also=["aws-node"],
                    api_endpoint=(f"{PUBLIC}, a public address", "update-cluster-config"),
                    kube_proxy=("the API's endpoint is public", "daemonsets"))
+
+    def test_what_eks_says_of_the_endpoint(self):
+        aws = self.enter(Emulator(region="eu-west-2"))
+        aws.eks.add("closed")
+        aws.eks.add("open", public=True)
+        self.environment = {**aws.environment(), "HOME": str(self.scratch())}
+        checks = self.finds("--eks", "closed", "--region", "eu-west-2", finding="ok")
+        self.assertIn("private on, public off", checks["api-endpoint"]["detail"])
+        self.finds("--eks", "open", "--region", "eu-west-2",
+                   api_endpoint=("private on, public on", "endpointPublicAccess=false"))
+        ended = subprocess.run(self.command("--eks", "none", "--region", "eu-west-2"),
+                               capture_output=True, env={**os.environ, **self.environment})
+        self.assertEqual((1, b"ebbgate kube verify: EKS has no cluster none\n"),
+                         (ended.returncode, ended.stderr))
 
     def test_a_pod_that_does_not_run(self):
         self.kubelet.broken = "ImagePullBackOff"
