@@ -29,8 +29,12 @@ struct Subject {
   std::optional<std::string> certificate = {};
   std::shared_ptr<const Pod> pod = {};
   // Without a pod: that the address is one that pods may have, and nobody knows (any more) whose it
-  // is. What is denied to some pod is then denied to it, and it has nothing of what pods may.
+  // is. What the cluster denies to some pod is then denied to it, and it has nothing of what pods
+  // may.
   bool may_be_pod = false;
+  // Who may be a pod: the one that had the address when it was last known. What that pod's namespace
+  // takes from it is then taken from the subject; other namespaces have no say.
+  std::shared_ptr<const Pod> suspected = {};
 };
 
 // Whether the subject has all that the rule asks for. An IPv4-mapped address counts as IPv4.
