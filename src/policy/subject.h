@@ -17,6 +17,7 @@ using PodLabels = std::map<std::string, std::string, std::less<>>;
 struct Pod {
   std::string name = {};
   std::string pod_namespace = {};
+  std::string uid = {};  // another pod of that name has another one; no rule asks for it
   std::string service_account = {};
   std::shared_ptr<const PodLabels> labels = {};  // pods of one template share them; null: none
 };
