@@ -284,6 +284,10 @@ TEST(Judgement, OfWhatThePodTried) {
   expect(judge_unreached(direct(false, true, false), outside, "n"), kFailed, "example.com:443");
   expect(judge_unreached(direct(false, false, false), outside, "n"), kCannotBeTold, "nothing");
   expect(judge_unreached(cut, outside, "n"), kCannotBeTold, "before");
+  const std::vector<std::string> servers{"query:a.example@8.8.8.8", "query-tcp:a.example@8.8.8.8"};
+  expect(judge_unreached(Report({{servers[0], false, 0, 0, "n"}, {servers[1], true, 5, 0, "s"}}),
+                         servers, "n"),
+         kFailed, "reached: a.example@8.8.8.8 over TCP (s)");
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ Verdict unreachable_gateway(const Attempted& tried) {
 }
 
 std::string target_of(const std::string& attempt) {
-  return attempt.substr(attempt.find(':') + 1);
+  return attempt.substr(attempt.find(':') + 1) +
+         (attempt.starts_with("query-tcp:") ? " over TCP" : "");
 }
 
 }  // namespace

@@ -298,18 +298,22 @@ net::Task<kube::Outcome<Renewals>> KubeVerifier::renewals() {
   co_return renewals_of(*found);
 }
 
-net::Task<void> KubeVerifier::gateways() {
-  if (!has_no_api_) {
-    for (const char* plural : {"clusteregresspolicies", "egresspolicies"}) {
-      auto found = co_await list(policies_of(plural), "");
-      if (found) {
-        std::ranges::move(*found, std::back_inserter(policies_));
-      } else if (!found.error().is_not_found()) {
-        policies_failure_ = std::move(found.error());
-      }
+net::Task<void> KubeVerifier::load_policies() {
+  for (const char* plural : {"clusteregresspolicies", "egresspolicies"}) {
+    auto found = co_await list(policies_of(plural), "");
+    if (found) {
+      std::ranges::move(*found, std::back_inserter(policies_));
+    } else if (!found.error().is_not_found()) {
+      policies_failure_ = std::move(found.error());
     }
   }
-  if (!begin("gateways", "a gateway lives that goes by the cluster's policies")) co_return;
+}
+
+net::Task<void> KubeVerifier::gateways() {
+  if (!begin("gateways", "a gateway lives that goes by the cluster's policies")) {
+    if (!has_no_api_) co_await load_policies();
+    co_return;
+  }
   auto before = co_await renewals();
   auto deployment =
       co_await find(of_group("apps", "v1", "deployments", options_.gateway_namespace), "ebbgate");
@@ -319,6 +323,7 @@ net::Task<void> KubeVerifier::gateways() {
     co_await net::sleep_until(loop, until);
   }
   auto after = co_await renewals();
+  co_await load_policies();  // not before: a change that was just made has had its time
   if (!before || !after) {
     end(before ? after.error() : before.error(), "the gateways' Leases");
     co_return;

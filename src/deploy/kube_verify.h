@@ -91,6 +91,7 @@ class KubeVerifier {
   net::Task<void> injection();
   net::Task<void> proxy_variables();
   net::Task<void> types();
+  net::Task<void> load_policies();
   net::Task<void> gateways();
   void policies();
   net::Task<void> host_network();
