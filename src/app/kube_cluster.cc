@@ -138,18 +138,30 @@ void KubeCluster::start() {
 }
 
 net::Task<void> KubeCluster::live() {
-  if (session_ == nullptr) {
+  while (session_ == nullptr) {
     auto access = co_await eks_access();
     if (!access) co_return;
     auto session = KubeSession::make(parts_.loop, std::move(*access));
-    if (!session) {
-      say("Kubernetes: " + session.error().detail);
-      co_return;
+    if (session) {
+      attach(std::move(*session));
+      break;
     }
-    attach(std::move(*session));
+    say("Kubernetes: " + session.error().detail);
+    const auto end = co_await net::sleep_until(parts_.loop, parts_.loop.after(kLongestPause));
+    if (end == net::Wait::End::kStopped) co_return;
   }
   pod_watch_->start();
   policies_->start();
+  start_reporter();
+}
+
+void KubeCluster::serve() {
+  is_serving_ = true;
+  start_reporter();
+}
+
+void KubeCluster::start_reporter() {
+  if (!is_serving_ || reporter_ == nullptr || std::exchange(is_reporting_, true)) return;
   reporter_->start();
 }
 
@@ -238,14 +250,14 @@ observe::ClusterStatus KubeCluster::status() const {
 }
 
 void KubeCluster::say_farewell(std::function<void()> then) {
-  if (reporter_ == nullptr) return then();
+  if (!is_reporting_) return then();
   const auto leave = [](kube::PolicyReporter& reporter, Deadline deadline,
                         std::function<void()> after) -> net::Task<void> {
     co_await reporter.farewell(deadline);
     after();
   };
-  farewell_.start(leave(*reporter_, parts_.loop.after(kFarewell), std::move(then)),
-                  [](const std::exception_ptr&) {});
+  farewell_.start(leave(*reporter_, parts_.loop.after(kFarewell), then),
+                  [then](const std::exception_ptr&) { then(); });  // no memory to say it with
 }
 
 }  // namespace ebbgate::app

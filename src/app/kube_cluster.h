@@ -45,7 +45,10 @@ class KubeCluster {
   KubeCluster(const KubeCluster&) = delete;
   KubeCluster& operator=(const KubeCluster&) = delete;
 
+  // Begins to watch.
   void start();
+  // From now on clients are served: the others may count this gateway among them.
+  void serve();
 
   [[nodiscard]] const identity::PodIndex& pods() const { return pods_; }
   // A whole list of them has come; it stays true.
@@ -69,6 +72,7 @@ class KubeCluster {
   [[nodiscard]] net::Task<void> live();
   [[nodiscard]] net::Task<Result<kube::Access>> eks_access();
   void attach(std::unique_ptr<KubeSession> session);
+  void start_reporter();
   void tell_freshness();
   static void on_age_timer(void* self);
   [[nodiscard]] const config::Settings::Kube& kube() const { return parts_.settings.kube; }
@@ -81,6 +85,8 @@ class KubeCluster {
   std::unique_ptr<source::KubePolicies> policies_;
   std::unique_ptr<kube::PolicyReporter> reporter_;
   std::vector<observe::ClusterStatus::Policies> states_;  // of the last report
+  bool is_serving_ = false;
+  bool is_reporting_ = false;
   bool was_lost_ = false;
   bool is_too_old_ = false;
   net::Timer age_timer_{&KubeCluster::on_age_timer, this};

@@ -17,6 +17,10 @@ namespace ebbgate::app {
 namespace {
 
 constexpr Duration kNoMemoryPause = std::chrono::milliseconds(10);
+// Between loadings that are in no hurry: at least so long, and so many times what the last one
+// took.
+constexpr Duration kPause = std::chrono::milliseconds(250);
+constexpr int kRest = 4;
 constexpr std::size_t kMostLines = 20;  // about resources, after one loading
 
 config::LoadedPolicy failed(std::string_view why) {
@@ -116,9 +120,10 @@ bool PolicyLoader::load() {
 void PolicyLoader::reload() {
   if (!names_a_policy(*settings_)) return on_loaded_(false);
   if (is_loading_) {
-    is_wanted_again_ = true;
+    wanted_again_ = Haste::kNow;
     return;
   }
+  due_timer_.disarm();  // it takes in what that one was to
   if (thread_.joinable()) thread_.join();
   try {
     start_loading();
@@ -127,12 +132,27 @@ void PolicyLoader::reload() {
   }
 }
 
+void PolicyLoader::reload_when_due() {
+  if (is_loading_) {
+    wanted_again_ = std::max(wanted_again_, Haste::kWhenDue);
+  } else if (loop_->now() >= due_) {
+    reload();
+  } else if (!due_timer_.is_armed()) {
+    loop_->arm(due_timer_, Deadline::at(due_));
+  }
+}
+
+void PolicyLoader::on_due(void* self) {
+  static_cast<PolicyLoader*>(self)->reload();
+}
+
 void PolicyLoader::refresh() {
   if (sources_ != nullptr) sources_->ask_soon();
   reload();
 }
 
 void PolicyLoader::start_loading() {
+  began_ = loop_->now();
   auto texts = take_texts();
   auto resources = take_kube();
   thread_ = std::thread([this, retired = std::move(retired_), last = in_force_,
@@ -158,13 +178,23 @@ void PolicyLoader::start_loading() {
 
 void PolicyLoader::end_loading() {
   is_loading_ = false;
+  const Duration took = loop_->now() - began_;
+  due_ = loop_->now() + std::max(kPause, kRest * took);
+  metrics_->last_load_nanoseconds.set(took.count());
   try {
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
     publish(std::move(loaded_));
   } catch (const std::exception& failure) {
     publish(failed(failure.what()));
   }
-  if (std::exchange(is_wanted_again_, false)) reload();
+  switch (std::exchange(wanted_again_, Haste::kNone)) {
+    case Haste::kNow:
+      return reload();
+    case Haste::kWhenDue:
+      return reload_when_due();
+    case Haste::kNone:
+      return;
+  }
 }
 
 bool PolicyLoader::publish(config::LoadedPolicy loaded) {

@@ -61,13 +61,19 @@ class PolicyLoader {
   // Loads soon. Each file that is invalid stays as it was when it was last valid; where one never
   // was, all stays. Asked again meanwhile, it loads once more afterwards.
   void reload();
-  // The same, and asks the sources now.
+  // The same, but not before the last loading is over for a while, and for the longer the longer it
+  // took: whoever may write some policy of a cluster could keep it busy otherwise.
+  void reload_when_due();
+  // As reload(), and asks the sources now.
   void refresh();
   // Refuses everything, or no longer, as set_age() says.
   void follow_age();
 
  private:
+  enum class Haste : std::uint8_t { kNone, kWhenDue, kNow };
+
   void start_loading();
+  static void on_due(void* self);
   void end_loading();
   // For a loading that begins; missing_ then says which sources it has to do without.
   [[nodiscard]] std::vector<config::PolicyText> take_texts();
@@ -103,7 +109,10 @@ class PolicyLoader {
   config::LoadedPolicy loaded_;
   std::exception_ptr failure_;
   bool is_loading_ = false;
-  bool is_wanted_again_ = false;
+  Haste wanted_again_ = Haste::kNone;
+  MonotonicTime began_{};  // of the last loading
+  MonotonicTime due_{};    // of the next one that is in no hurry
+  net::Timer due_timer_{&PolicyLoader::on_due, this};
 };
 
 }  // namespace ebbgate::app

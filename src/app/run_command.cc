@@ -183,7 +183,7 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
         .on_policies =
             [&policies] {
               policies.follow_age();
-              policies.reload();
+              policies.reload_when_due();
             },
         .on_pods =
             [&] {
@@ -281,6 +281,7 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   const PidFile pid_file(settings.pid_file);
   const auto begin_serving = [&] {
     gateway->start();
+    if (cluster) cluster->serve();
     say(ready_line(gateway->listening(), admin_at, health_at));
     close_unused(inheritance);
     tell_predecessor(inheritance);

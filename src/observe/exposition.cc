@@ -310,6 +310,10 @@ std::string Metrics::exposition(Exposition exposition, const ProcessStats& proce
   out.gauge("ebbgate_policy_last_reload_successful",
             "Whether the last loading of a policy worked.");
   out.sample({}, policy_.last_reload_succeeded.value());
+  out.gauge("ebbgate_policy_load_seconds", "How long the last reload of the policy took.");
+  out.sample({}, std::chrono::duration<double>(
+                     std::chrono::nanoseconds(policy_.last_load_nanoseconds.value()))
+                     .count());
   out.counter("ebbgate_policy_reloads", "Loadings of a policy, by result.");
   out.sample({{"result", "success"}}, policy_.reloads_succeeded.value());
   out.sample({{"result", "failure"}}, policy_.reloads_failed.value());

@@ -142,6 +142,7 @@ struct alignas(64) PolicyMetrics {
   Gauge entries_expired;          // and those that match nothing any more
   Gauge loaded_at;                // of the policy in force, seconds since the epoch
   Gauge last_reload_succeeded{};  // 1 or 0
+  Gauge last_load_nanoseconds;    // of a reload
   Counter reloads_succeeded;
   Counter reloads_failed;
 };
