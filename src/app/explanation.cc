@@ -97,8 +97,7 @@ void identify(policy::Inquiry& inquiry, identity::PodReader& pods, WallTime wall
   policy::Subject& subject = inquiry.subject;
   if (!subject.address || subject.pod) return;
   const identity::Found found = pods.find(*subject.address, wall, now);
-  subject.pod = found.pod;
-  subject.may_be_pod = identity::may_be_pod(found.presence);
+  identity::identify(subject, found);
   inquiry.is_ambiguous = found.presence == identity::Presence::kAmbiguous;
 }
 

@@ -1,7 +1,5 @@
 #include "identity/pod_index.h"
 
-#include <algorithm>
-
 #include "identity/detail/pod_claims.h"
 
 namespace ebbgate::identity {
@@ -10,6 +8,17 @@ namespace {
 constexpr MonotonicTime::rep kForEver = MonotonicTime::max().time_since_epoch().count();
 
 }  // namespace
+
+void identify(policy::Subject& subject, const Found& found) {
+  const std::shared_ptr<const policy::Pod> nobody;
+  const bool is_pod = found.presence == Presence::kPod;
+  const auto& pod = is_pod ? found.pod : nobody;
+  const auto& suspected = is_pod ? nobody : found.pod;
+  // Most requests are of the pod that the one before was of: nothing is written then.
+  if (subject.pod != pod) subject.pod = pod;
+  if (subject.suspected != suspected) subject.suspected = suspected;
+  subject.may_be_pod = found.presence == Presence::kAwaited || found.presence == Presence::kStale;
+}
 
 PodIndex::PodIndex() : trusted_until_(kForEver), claims_(std::make_unique<detail::PodClaims>()) {
   static_assert(kShards == detail::PodClaims::kShards);
@@ -44,6 +53,7 @@ void PodIndex::publish() {
 }
 
 void PodIndex::set_pod_blocks(std::vector<Cidr> blocks) {
+  claims_->set_blocks(blocks);
   blocks_.publish(std::make_shared<const std::vector<Cidr>>(std::move(blocks)));
 }
 
@@ -59,6 +69,14 @@ void PodIndex::watch_restored() {
 
 std::size_t PodIndex::pod_count() const {
   return claims_->pod_count();
+}
+
+std::size_t PodIndex::outside_count() const {
+  return claims_->outside_count();
+}
+
+std::optional<IpAddress> PodIndex::address_outside() const {
+  return claims_->address_outside();
 }
 
 std::size_t PodIndex::ambiguous_count() const {
@@ -80,27 +98,21 @@ void PodReader::take_changes() {
 
 Found PodReader::find(const IpAddress& client, WallTime wall, MonotonicTime now) {
   const IpAddress address = client.unmapped();
+  // Elsewhere the same address may be anybody's, whoever has it in the cluster.
+  if (!detail::holds(*blocks_.current(), address)) return {Presence::kUnknown, nobody_};
   const std::size_t hash = detail::hash_of(address);
   if (index_->changes_.load(std::memory_order_acquire) != seen_) take_changes();
   const detail::PodSlot* slot = detail::find(slots_[detail::shard_of(hash)], address, hash);
   if (slot != nullptr && slot->presence == Presence::kAmbiguous) {
     return {Presence::kAmbiguous, nobody_};
   }
-  const bool is_node = slot != nullptr && slot->presence == Presence::kNode;
-  const bool is_pod = slot != nullptr && !is_node && wall < slot->until;
-  if (!is_pod && !is_in_blocks(address)) {
-    return {is_node ? Presence::kNode : Presence::kUnknown, nobody_};
-  }
   if (now.time_since_epoch().count() >= index_->trusted_until_.load(std::memory_order_relaxed)) {
-    return {Presence::kStale, nobody_};
+    return {Presence::kStale, slot != nullptr ? slot->pod : nobody_};
   }
-  if (is_pod) return {Presence::kPod, slot->pod};
-  return {is_node ? Presence::kNode : Presence::kAwaited, nobody_};
-}
-
-bool PodReader::is_in_blocks(const IpAddress& address) {
-  return std::ranges::any_of(*blocks_.current(),
-                             [&](const Cidr& block) { return block.contains(address); });
+  if (slot == nullptr) return {Presence::kAwaited, nobody_};
+  if (slot->presence == Presence::kNode) return {Presence::kNode, nobody_};
+  if (wall < slot->until) return {Presence::kPod, slot->pod};
+  return {Presence::kAwaited, nobody_};
 }
 
 }  // namespace ebbgate::identity

@@ -2,9 +2,10 @@
 // the pod behind an address comes out. One writer, the loop that watches, changes shards of an
 // immutable table and publishes them; each worker reads its own copies without a lock.
 //
-// An address is a pod's from when the API shows it until the pod has ended, is gone, or its time to
-// end is over. Addresses are used again: a pod that is ending gives way to a younger one with its
-// address, and in any other dispute nobody is believed.
+// An address within the pods' blocks is a pod's from when the API shows it until the pod has ended,
+// is gone, has lost its network, or its time to end is over. Addresses are used again: a pod that
+// is ending or no longer ready gives way to a younger one with its address, and in any other
+// dispute nobody is believed.
 #pragma once
 
 #include <array>
@@ -28,12 +29,15 @@ namespace ebbgate::identity {
 struct PodState {
   std::string name = {};
   std::string pod_namespace = {};
+  std::string uid = {};                   // metadata.uid: another pod of that name has another one
   std::string service_account = {};       // spec.serviceAccountName
   policy::PodLabels labels = {};          // metadata.labels
   std::vector<IpAddress> addresses = {};  // status.podIPs; none before it has its network
   WallTime started = {};                  // status.startTime
   std::optional<WallTime> ends = {};      // metadata.deletionTimestamp: by when it is to be gone
   bool has_ended = false;                 // status.phase is Succeeded or Failed
+  bool has_network = true;                // condition PodReadyToStartContainers is not False
+  bool is_ready = true;                   // condition Ready is True, or nobody has said
   bool is_on_host_network = false;        // spec.hostNetwork: its address is the node's
 };
 
@@ -46,17 +50,16 @@ enum class Presence : std::uint8_t {
   kStale,      // the watch was lost kTrust ago: no pod, as nobody knows any more
 };
 
-// Whether pods have such addresses and nobody knows (any more) whose it is.
-[[nodiscard]] constexpr bool may_be_pod(Presence presence) {
-  return presence == Presence::kAwaited || presence == Presence::kStale;
-}
-
 // Good until the reader's next find(): who needs the pod for longer copies the pointer. (Counting
 // the owners of what no cache holds takes longer than to find it.)
 struct Found {
   Presence presence;
-  const std::shared_ptr<const policy::Pod>& pod;  // null but with kPod
+  // With kPod that one; with kStale the one that had the address last, if any; else null.
+  const std::shared_ptr<const policy::Pod>& pod;
 };
+
+// Tells the subject what was found at its address: a pod, or that it may be one.
+void identify(policy::Subject& subject, const Found& found);
 
 namespace detail {
 class PodShard;
@@ -88,7 +91,7 @@ class PodIndex {
   void end_list();
   void publish();
 
-  // Where pods have their addresses. In effect at once.
+  // Where pods have their addresses: no address elsewhere is anybody's. In effect at once.
   void set_pod_blocks(std::vector<Cidr> blocks);
 
   // Until the watch is first there, nothing is stale: there is nothing to trust. In effect at once.
@@ -97,6 +100,10 @@ class PodIndex {
 
   [[nodiscard]] std::size_t pod_count() const;        // with an address
   [[nodiscard]] std::size_t ambiguous_count() const;  // addresses, as last published
+  // Pods with an address of their own outside of the blocks, and one of those addresses: the blocks
+  // are not what the cluster's are.
+  [[nodiscard]] std::size_t outside_count() const;
+  [[nodiscard]] std::optional<IpAddress> address_outside() const;
 
  private:
   friend class PodReader;
@@ -120,7 +127,6 @@ class PodReader {
 
  private:
   void take_changes();
-  [[nodiscard]] bool is_in_blocks(const IpAddress& address);
 
   const PodIndex* index_;
   std::uint64_t seen_ = 0;  // of the index's changes

@@ -9,9 +9,36 @@ namespace ebbgate::kube {
 
 using detail::is_at;
 
+namespace {
+
+// The conditions of a pod's status, read as they come. Each has a type and a status, in any order;
+// what lacks one of them is no condition.
+class Conditions {
+ public:
+  explicit Conditions(identity::PodState& pod) : pod_(&pod) {}
+
+  void take(std::string_view key, std::string_view text) {
+    if (key == "type") type_ = text;
+    if (key == "status") status_ = text;
+    if (!type_ || !status_) return;
+    if (*type_ == "Ready") pod_->is_ready = *status_ == "True";
+    if (*type_ == "PodReadyToStartContainers") pod_->has_network = *status_ != "False";
+    type_.reset();
+    status_.reset();
+  }
+
+ private:
+  identity::PodState* pod_;
+  std::optional<std::string> type_;
+  std::optional<std::string> status_;
+};
+
+}  // namespace
+
 Result<identity::PodState> parse_pod(std::string_view json) {
   identity::PodState pod;
   std::optional<IpAddress> only_address;  // status.podIP, where there are no podIPs
+  Conditions conditions(pod);
   const bool is_json = detail::scan(json, [&](detail::Path path, const detail::Scalar& value) {
     if (is_at(path, {"spec", "hostNetwork"})) pod.is_on_host_network = value.is_true;
     if (path.size() < 2 || !value.text) return;
@@ -19,6 +46,7 @@ Result<identity::PodState> parse_pod(std::string_view json) {
     if (path[0] == "metadata") {
       if (is_at(path, {"metadata", "name"})) pod.name = text;
       if (is_at(path, {"metadata", "namespace"})) pod.pod_namespace = text;
+      if (is_at(path, {"metadata", "uid"})) pod.uid = text;
       if (is_at(path, {"metadata", "deletionTimestamp"})) pod.ends = detail::parse_time(text);
       if (path.size() == 3 && path[1] == "labels") pod.labels.insert_or_assign(path[2], text);
     } else if (path[0] == "spec") {
@@ -32,9 +60,10 @@ Result<identity::PodState> parse_pod(std::string_view json) {
       if (is_at(path, {"status", "podIPs", "", "ip"})) {
         if (const auto address = IpAddress::parse(text)) pod.addresses.push_back(*address);
       }
+      if (path.size() == 4 && path[1] == "conditions") conditions.take(path[3], text);
     }
   });
-  if (!is_json || pod.name.empty() || pod.pod_namespace.empty()) {
+  if (!is_json || pod.name.empty() || pod.pod_namespace.empty() || pod.uid.empty()) {
     return fail(Reason::kOriginInvalid, Side::kOrigin, "what the API sent is no pod");
   }
   if (pod.addresses.empty() && only_address) pod.addresses.push_back(*only_address);

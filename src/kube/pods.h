@@ -13,7 +13,7 @@
 
 namespace ebbgate::kube {
 
-// Out: the pod. Errors: kOriginInvalid for what is not JSON, or has no name and namespace. An
+// Out: the pod. Errors: kOriginInvalid for what is not JSON, or has no name, namespace and uid. An
 // address that cannot be read is left out, and so is what else is of another type than it should.
 [[nodiscard]] Result<identity::PodState> parse_pod(std::string_view json);
 

@@ -26,10 +26,13 @@ TEST(ParsePod, TakesTheFieldsThatMatter) {
     "spec": {"serviceAccountName": "front", "hostNetwork": false,
              "containers": [{"name": "c", "env": [{"name": "namespace"}]}]},
     "status": {"phase": "Running", "startTime": "1970-01-01T00:00:30Z", "podIP": "10.0.0.1",
-               "hostIP": "10.9.9.9", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}})");
+               "hostIP": "10.9.9.9", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}],
+               "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Ready"},
+                              {"type": "Ready", "status": "True"}]}})");
   ASSERT_TRUE(pod);
   EXPECT_EQ(pod->name, "web-1");
   EXPECT_EQ(pod->pod_namespace, "shop");
+  EXPECT_EQ(pod->uid, "u");
   EXPECT_EQ(pod->service_account, "front");
   EXPECT_EQ(pod->labels, (policy::PodLabels{{"app", "web"}, {"name", "x"}, {"a/b", ""}}));
   EXPECT_EQ(pod->addresses, (std::vector{ip("10.0.0.1"), ip("fd00::1")}));
@@ -37,11 +40,13 @@ TEST(ParsePod, TakesTheFieldsThatMatter) {
   EXPECT_EQ(pod->ends, at(60));
   EXPECT_FALSE(pod->has_ended);
   EXPECT_FALSE(pod->is_on_host_network);
+  EXPECT_TRUE(pod->has_network);
+  EXPECT_TRUE(pod->is_ready);
 }
 
 TEST(ParsePod, ReadsStatesAndOldForms) {
   const auto with = [](const std::string& rest) {
-    return *parse_pod(R"({"metadata":{"name":"a","namespace":"b"})" + rest + "}");
+    return *parse_pod(R"({"metadata":{"name":"a","namespace":"b","uid":"c"})" + rest + "}");
   };
   EXPECT_TRUE(with("").addresses.empty());
   EXPECT_TRUE(with(R"(,"spec":{"hostNetwork":true})").is_on_host_network);
@@ -53,17 +58,48 @@ TEST(ParsePod, ReadsStatesAndOldForms) {
   EXPECT_EQ(with(R"(,"status":{"startTime":"now"})").started, WallTime{});
 }
 
+TEST(ParsePod, ReadsConditions) {
+  struct Row {
+    std::string_view conditions;
+    bool has_network = true, is_ready = true;
+  };
+  const Row rows[] = {
+      {"", true, true},  // nobody has said
+      {R"({"type":"Ready","status":"False"})", true, false},
+      {R"({"type":"Ready","status":"Unknown"})", true, false},
+      {R"({"status":"False","reason":"x","type":"Ready"})", true, false},
+      {R"({"type":"PodReadyToStartContainers","status":"False"},{"type":"Ready","status":"True"})",
+       false, true},
+      {R"({"type":"PodReadyToStartContainers","status":"True"},{"type":"Ready","status":"False"})",
+       true, false},
+      {R"({"type":"PodReadyToStartContainers","status":"Unknown"})", true, true},
+      {R"({"type":"ContainersReady","status":"False"},{"type":"Ready"})", true, true},
+      {R"({"type":"ContainersReady"},{"type":"Ready","status":"False"})", true, false},
+      {R"({"type":"Ready","status":false})", true, true},
+  };
+  for (const Row& row : rows) {
+    const auto pod = parse_pod(R"({"metadata":{"name":"a","namespace":"b","uid":"c"},)"
+                               R"("status":{"conditions":[)" +
+                               std::string(row.conditions) + "]}}");
+    ASSERT_TRUE(pod);
+    EXPECT_EQ(pod->has_network, row.has_network) << row.conditions;
+    EXPECT_EQ(pod->is_ready, row.is_ready) << row.conditions;
+  }
+}
+
 TEST(ParsePod, RefusesWhatIsNone) {
-  for (const char* text :
-       {"", "{}", "[]", R"({"metadata":{"name":"a"}})", R"({"metadata":{"namespace":"b"}})",
-        R"({"metadata":{"name":1,"namespace":"b"}})",
-        R"({"metadata":{"name":"a","namespace":"b"})"}) {
+  for (const char* text : {"", "{}", "[]", R"({"metadata":{"name":"a","uid":"c"}})",
+                           R"({"metadata":{"namespace":"b","uid":"c"}})",
+                           R"({"metadata":{"name":"a","namespace":"b"}})",
+                           R"({"metadata":{"name":1,"namespace":"b","uid":"c"}})",
+                           R"({"metadata":{"name":"a","namespace":"b","uid":"c"})"}) {
     EXPECT_FALSE(parse_pod(text)) << text;
   }
 }
 
 std::string pod(const std::string& name, const std::string& address, const std::string& version) {
-  return R"({"metadata":{"name":")" + name + R"(","namespace":"n","resourceVersion":")" + version +
+  return R"({"metadata":{"name":")" + name + R"(","namespace":"n","uid":"u","resourceVersion":")" +
+         version +
          R"("},"status":{"phase":"Running","startTime":"2026-01-01T00:00:00Z","podIPs":[{"ip":")" +
          address + R"("}]}})";
 }
@@ -71,6 +107,7 @@ std::string pod(const std::string& name, const std::string& address, const std::
 TEST(PodFeed, FillsTheIndexByListAndWatch) {
   testing::World world;
   identity::PodIndex index;
+  index.set_pod_blocks({*Cidr::parse("10.0.0.0/8")});
   identity::PodReader reader(index);
   PodFeed feed(index);
   ListWatch watch(world.client, all_pods(), feed, {}, {.backoff = std::chrono::milliseconds(1)});
@@ -93,6 +130,7 @@ TEST(PodFeed, FillsTheIndexByListAndWatch) {
 TEST(PodFeed, TellsTheIndexWhenTheWatchIsLost) {
   testing::World world;
   identity::PodIndex index;
+  index.set_pod_blocks({*Cidr::parse("10.0.0.0/8")});
   identity::PodReader reader(index);
   PodFeed feed(index);
   ListWatch watch(world.client, all_pods(), feed, {}, {.backoff = std::chrono::milliseconds(1)});

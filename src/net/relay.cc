@@ -340,6 +340,7 @@ void RelaySet::finish(Tunnel& tunnel, Reason reason, std::errc error) {
   if (tunnel.prev != nullptr) tunnel.prev->next = tunnel.next;
   if (tunnel.next != nullptr) tunnel.next->prev = tunnel.prev;
   if (first_ == &tunnel) first_ = tunnel.next;
+  if (next_judged_ == &tunnel) next_judged_ = tunnel.next;
   --size_;
   const std::unique_ptr<Tunnel> ended(&tunnel);
   ended->owner->tunnel_ended(

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include "base/reason.h"
 #include "net/loop.h"
@@ -53,20 +54,30 @@ class RelaySet {
 
   [[nodiscard]] std::size_t size() const { return size_; }
 
-  // Asks `allows(TunnelOwner&)` about each tunnel. One that is refused has notice to end at that
-  // moment, or at the one it had notice for; one that is allowed has none any more. So that a
-  // thousand ends delay nobody else's octets, they follow each other in small groups.
+  // All tunnels are judged in steps, so that nobody else's octets wait for the whole of it: after
+  // begin_judging(), judge_some() until it says that none is left. Tunnels that begin meanwhile are
+  // not among them.
+  void begin_judging() {
+    next_judged_ = first_;
+    refused_ = 0;
+  }
+  // Asks `allows(TunnelOwner&)` about the next tunnels. One that is refused has notice to end at
+  // that moment, or at the one it had notice for; one that is allowed has none any more. So that a
+  // thousand ends delay nobody else's octets, they follow each other in small groups. Out: whether
+  // some are left.
+  static constexpr std::size_t kJudgedAtOnce = 512;
   template <typename Allows>
-  void judge(Allows&& allows, Deadline end) {
-    std::size_t refused = 0;
-    for (Tunnel* tunnel = first_; tunnel != nullptr; tunnel = next_of(*tunnel)) {
-      if (allows(owner_of(*tunnel))) {
-        give_notice(*tunnel, Deadline::never());
+  [[nodiscard]] bool judge_some(Allows&& allows, Deadline end) {
+    for (std::size_t i = 0; i < kJudgedAtOnce && next_judged_ != nullptr; ++i) {
+      Tunnel& tunnel = *std::exchange(next_judged_, next_of(*next_judged_));
+      if (allows(owner_of(tunnel))) {
+        give_notice(tunnel, Deadline::never());
       } else {
-        const auto group = static_cast<Duration::rep>(refused++ / kEndsPerTick);
-        give_notice(*tunnel, Deadline::at(end.when() + group * Wheel::kTick));
+        const auto group = static_cast<Duration::rep>(refused_++ / kEndsPerTick);
+        give_notice(tunnel, Deadline::at(end.when() + group * Wheel::kTick));
       }
     }
+    return next_judged_ != nullptr;
   }
 
   // Ends all, now.
@@ -107,6 +118,8 @@ class RelaySet {
   std::array<char, kCopy> buffer_;
   Tunnel* first_ = nullptr;
   std::size_t size_ = 0;
+  Tunnel* next_judged_ = nullptr;
+  std::size_t refused_ = 0;  // by this judgement
 };
 
 }  // namespace ebbgate::net

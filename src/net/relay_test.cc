@@ -41,9 +41,15 @@ class RelayTest : public ::testing::Test {
   }
 
   void refuse(const std::set<int>& refused, Deadline end) {
-    relay.judge(
+    relay.begin_judging();
+    while (judge_some(refused, end)) {
+    }
+  }
+  bool judge_some(const std::set<int>& refused, Deadline end) {
+    return relay.judge_some(
         [&](const TunnelOwner& owner) {
-          return !refused.contains(static_cast<const Owner&>(owner).number);
+          asked.push_back(static_cast<const Owner&>(owner).number);
+          return !refused.contains(asked.back());
         },
         end);
   }
@@ -67,6 +73,7 @@ class RelayTest : public ::testing::Test {
 
   std::unique_ptr<Loop> loop = make_loop();
   Ends ends;
+  std::vector<int> asked;  // about which tunnels, in this order
   RelaySet relay{*loop};
 
  private:
@@ -94,6 +101,28 @@ TEST_F(RelayTest, ALaterJudgementPutsNoEndOffButTakesBackTheNoticeOfWhatItAllows
   refuse({0, 2}, in(seconds(20)));
   run_for(milliseconds(100));
   EXPECT_EQ(ends, (Ends{{0, Reason::kPolicyChanged}}));
+}
+
+TEST_F(RelayTest, TunnelsAreJudgedInStepsBetweenWhichTheyBeginAndEnd) {
+  constexpr int kStep = RelaySet::kJudgedAtOnce;
+  // The last one is the first to be asked about. Two end between the steps, the next one among
+  // them.
+  for (const int number : {0, 1}) add(number);
+  for (const int number : {2, 3}) add(number, in(milliseconds(20)));
+  for (int number = 4; number < kStep + 4; ++number) add(number);
+  relay.begin_judging();
+  EXPECT_TRUE(judge_some({}, in(seconds(20))));
+  EXPECT_EQ(asked.size(), RelaySet::kJudgedAtOnce);
+  run_for(milliseconds(100));
+  EXPECT_EQ(ends.size(), 2U);
+  add(kStep + 4);
+  asked.clear();
+  EXPECT_FALSE(judge_some({}, in(seconds(20))));
+  EXPECT_EQ(asked, (std::vector{1, 0}));
+  relay.begin_judging();
+  EXPECT_TRUE(judge_some({}, in(seconds(20)))) << "from the first one on";
+  relay.end_all(Reason::kDraining);
+  EXPECT_FALSE(judge_some({}, in(seconds(20))));
 }
 
 TEST_F(RelayTest, ATunnelMayBeginWithNotice) {

@@ -61,6 +61,9 @@ struct Client {
   std::size_t listener;
   policy::Subject subject;
   std::string vpc_endpoint;
+
+  // Through a VPC endpoint comes the address of another network, where it may be anybody's.
+  [[nodiscard]] bool may_have_pod() const { return worker.who && vpc_endpoint.empty(); }
 };
 
 }  // namespace ebbgate::proxy

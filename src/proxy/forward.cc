@@ -350,8 +350,8 @@ net::Task<void> break_off(Exchange& exchange, Outcome outcome) {
 OriginKey origin_key(const Exchange& exchange) {
   const policy::Subject& subject = exchange.client.subject;
   std::string who = subject.address ? subject.address->str() : std::string();
-  // An address may be another pod's by now; a name of Kubernetes has no slash.
-  if (subject.pod) who += "/" + subject.pod->pod_namespace + "/" + subject.pod->name;
+  // An address may be another pod's by now, and a name, too.
+  if (subject.pod) who += "/" + subject.pod->uid;
   return {.authority = exchange.asked->str(),
           .subject = std::move(who),
           .policy_generation = exchange.client.worker.policy_generation()};

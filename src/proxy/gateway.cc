@@ -96,9 +96,7 @@ void Gateway::judge_tunnels() {
 }
 
 void Gateway::pods_changed() {
-  for (const auto& worker : workers_) {
-    if (worker->who) worker->who->pods_changed();
-  }
+  for (const auto& worker : workers_) worker->pods_changed();
 }
 
 void Gateway::drain(Worker::Listeners how) {

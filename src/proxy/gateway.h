@@ -56,8 +56,7 @@ class Gateway {
   // Call after each load of a valid policy, also of the one that is in force: see Worker.
   void judge_tunnels();
 
-  // Call after the index of pods has published something. Any thread: workers where a request waits
-  // for its pod are woken, no others.
+  // Call after the index of pods has published something: see Worker. Any thread.
   void pods_changed();
 
   // The phases of an end. drain(): answers say that the connection closes; stop_accepting(): no new

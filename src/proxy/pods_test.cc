@@ -43,17 +43,23 @@ std::string receive_until(const Socket& socket, std::string_view end) {
   return text;
 }
 
-// Version 2 of the PROXY protocol header, 2.2 of its specification.
-std::string header_of(const IpAddress& from) {
+// Version 2 of the PROXY protocol header, 2.2 of its specification; AWS adds a VPC endpoint's id.
+std::string header_of(const IpAddress& from, std::string_view vpc_endpoint) {
+  std::string tlv;
+  if (!vpc_endpoint.empty()) {
+    tlv = std::string("\xea\0", 2) + static_cast<char>(vpc_endpoint.size() + 1) + "\x01";
+    tlv += vpc_endpoint;
+  }
   std::string header("\r\n\r\n\0\r\nQUIT\n\x21", 13);
   const auto& bytes = from.bytes();
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   header += from.is_v4() ? '\x11' : '\x21';
-  header += std::string(1, '\0') + (from.is_v4() ? '\x0c' : '\x24');
+  header += '\0';
+  header += static_cast<char>((from.is_v4() ? 12 : 36) + tlv.size());
   const std::string_view address = from.is_v4() ? text.substr(12) : text;
   header += address;
   header += address;
-  return header + std::string("\x30\x39\x0c\x38", 4);
+  return header + std::string("\x30\x39\x0c\x38", 4) + tlv;
 }
 
 // An origin that answers each request in the clear, and knows how many connections there were.
@@ -140,9 +146,11 @@ class Pods : public ::testing::Test {
     std::remove(log_file_.c_str());
   }
 
-  void put(std::string name, std::string_view where, std::string tier = "run") {
-    pods_.put({.name = std::move(name),
+  void put(std::string name, std::string_view where, std::string tier = "run",
+           std::string uid = "1") {
+    pods_.put({.name = name,
                .pod_namespace = "shop",
+               .uid = name + "-" + uid,
                .labels = {{"tier", std::move(tier)}},
                .addresses = {ip(where)}});
     pods_.publish();
@@ -167,11 +175,11 @@ class Pods : public ::testing::Test {
     if (gateway_) gateway_->judge_tunnels();
   }
 
-  [[nodiscard]] Socket connect(std::string_view from) const {
+  [[nodiscard]] Socket connect(std::string_view from, std::string_view vpc_endpoint = {}) const {
     Socket client = Socket::connected(gateway_->listening().front().at);
     const timeval patience{.tv_sec = 10, .tv_usec = 0};
     ::setsockopt(client.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    send_all(client, header_of(ip(from)));
+    send_all(client, header_of(ip(from), vpc_endpoint));
     return client;
   }
 
@@ -242,6 +250,17 @@ TEST_F(Pods, AreNotRelaxedWhereSeveralHaveTheAddress) {
   EXPECT_EQ(get("10.0.0.3"), "403 subject-ambiguous");
 }
 
+TEST_F(Pods, AreNotThoseWhoComeThroughAVpcEndpoint) {
+  EXPECT_EQ(get(connect("10.0.0.1", "vpce-1")), "403 not-allowed") << "of another network";
+  EXPECT_EQ(get(connect("10.0.0.3", "vpce-1")), "403 not-allowed") << "nor of several";
+  EXPECT_EQ(get(connect("10.0.0.9", "vpce-1")), "403 not-allowed");
+  EXPECT_EQ(get(connect("192.0.2.1", "vpce-1")), "200");
+  EXPECT_EQ(metrics_.worker(0).kube_waits.value(), 0U);
+  pods_.watch_lost(std::chrono::steady_clock::now() - identity::PodIndex::kTrust);
+  EXPECT_EQ(get(connect("10.0.0.1", "vpce-1")), "403 not-allowed");
+  EXPECT_FALSE(events().contains(R"("kind":"pod")"));
+}
+
 TEST_F(Pods, AreLookedUpForEachRequestOfAConnection) {
   const Socket client = connect("10.0.0.1");
   EXPECT_EQ(get(client), "200");
@@ -257,6 +276,9 @@ TEST_F(Pods, DoNotShareAConnectionToAnOrigin) {
   put("another", "10.0.0.1");
   EXPECT_EQ(get("10.0.0.1"), "200");
   EXPECT_EQ(origin_.connections(), 2) << "the address is another pod's now";
+  put("another", "10.0.0.1", "run", "2");
+  EXPECT_EQ(get("10.0.0.1"), "200");
+  EXPECT_EQ(origin_.connections(), 3) << "it is another pod of that name now";
 }
 
 TEST_F(Pods, AreWaitedForWhereTheyAreNew) {
@@ -278,35 +300,36 @@ TEST_F(Pods, AreAnyPodToADenialOnceTheWatchIsLost) {
   EXPECT_EQ(get("10.0.0.1"), "200");
 }
 
-TEST_F(Pods, KeepATunnelForAsLongAsThePolicyAllowsItToThatPod) {
-  const auto open = [this](std::string_view from) {
-    Socket client = connect(from);
+class PodsTunnels : public Pods {
+ protected:
+  [[nodiscard]] Socket open(std::string_view from, std::string_view vpc_endpoint = {}) const {
+    Socket client = connect(from, vpc_endpoint);
     const std::string origin = origin_.authority();
     send_all(client, "CONNECT " + origin + " HTTP/1.1\r\nHost: " + origin + "\r\n\r\n");
     EXPECT_TRUE(receive_until(client, "\r\n\r\n").contains(" 200 "));
     return client;
-  };
-  const auto is_open = [](const Socket& client) {
+  }
+  static bool is_open(const Socket& client) {
     send_all(client, "GET / HTTP/1.1\r\n\r\n");
     return receive_until(client, "ok").ends_with("ok");
-  };
-  const auto is_cut = [](const Socket& client) {
+  }
+  static bool is_cut(const Socket& client) {
     char octet = 0;
     return ::recv(client.fd(), &octet, 1, 0) == 0 || errno == ECONNRESET;
-  };
+  }
+};
+
+TEST_F(PodsTunnels, LiveForAsLongAsThePolicyAllowsThemToThatPod) {
   const Socket web = open("10.0.0.1");
   const Socket web6 = open("2001:db8::1");
   const Socket outside = open("192.0.2.1");
-  put("web", "10.0.0.1", "test");
-  EXPECT_TRUE(is_open(web)) << "a policy is judged by when it is loaded";
+  const Socket elsewhere = open("192.0.2.1", "vpce-1");
   enforce("test");
-  EXPECT_TRUE(is_open(web)) << "the same pod, with the labels that it has now";
   EXPECT_TRUE(is_cut(web6));
-  pods_.remove("shop", "web");
-  put("another", "10.0.0.1", "test");
-  enforce("test");
-  EXPECT_TRUE(is_cut(web)) << "the address is another pod's now";
+  put("web", "10.0.0.2", "test");
+  EXPECT_TRUE(is_cut(web)) << "it lost that address";
   EXPECT_TRUE(is_open(outside));
+  EXPECT_TRUE(is_open(elsewhere));
   std::istringstream lines(events());
   int closed = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -314,6 +337,26 @@ TEST_F(Pods, KeepATunnelForAsLongAsThePolicyAllowsItToThatPod) {
     closed += line.contains(R"("kind":"pod","name":"web)") ? 1 : 0;
   }
   EXPECT_EQ(closed, 2) << "the end says whose it was, too";
+}
+
+TEST_F(PodsTunnels, AreJudgedAgainWhenPodsChangeNowAndThen) {
+  const Socket web = open("10.0.0.1");
+  const Socket web6 = open("2001:db8::1");
+  const Socket outside = open("192.0.2.1");
+  put("web", "10.0.0.1", "test");
+  EXPECT_TRUE(is_cut(web)) << "its rights went with its labels";
+  put("web6", "2001:db8::1", "test");
+  std::this_thread::sleep_for(milliseconds(200));
+  EXPECT_TRUE(is_open(web6)) << "changes come in crowds: the next ones are judged together";
+  EXPECT_TRUE(is_open(outside));
+}
+
+TEST_F(PodsTunnels, AreNotInheritedByAnotherPodOfThatName) {
+  const Socket web = open("10.0.0.1");
+  const Socket web6 = open("2001:db8::1");
+  put("web", "10.0.0.1", "run", "2");
+  EXPECT_TRUE(is_cut(web));
+  EXPECT_TRUE(is_open(web6));
 }
 
 }  // namespace

@@ -195,7 +195,7 @@ net::Task<void> serve_requests(Client& client, std::optional<Authority> inside, 
     auto asked = asked_by(head, inside);
     if (!asked) co_return co_await refuse(exchange, std::move(asked.error()));
     exchange.asked = std::move(*asked);
-    if (worker.who) {
+    if (client.may_have_pod()) {
       Who::Known known = worker.who->identify(client.subject);
       if (known == Who::Known::kAwaited) known = co_await worker.who->wait(client.subject);
       if (known == Who::Known::kAmbiguous) {

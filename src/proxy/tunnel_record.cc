@@ -20,6 +20,10 @@ std::string message_of(std::errc error) {
   }
 }
 
+std::size_t hash_of(const policy::Pod& pod) {
+  return std::hash<std::string>{}(pod.uid);
+}
+
 }  // namespace
 
 TunnelRecord::TunnelRecord(const Exchange& exchange)
@@ -28,6 +32,7 @@ TunnelRecord::TunnelRecord(const Exchange& exchange)
       began_(exchange.began),
       connect_took_(exchange.connect_took),
       client_(exchange.client.address.address),
+      pod_uid_(exchange.client.subject.pod ? hash_of(*exchange.client.subject.pod) : 0),
       origin_(exchange.origin),
       id_(exchange.id),
       from_client_(exchange.from_client),
@@ -71,21 +76,24 @@ std::string_view TunnelRecord::kind_of_subject() const {
   return text(kSubject).empty() ? "" : "address";
 }
 
+bool TunnelRecord::is_of(const policy::Pod& pod) const {
+  return pod.name == text(kSubject) && pod.pod_namespace == text(kNamespace) &&
+         hash_of(pod) == pod_uid_;
+}
+
 // The same pod, with the labels that it has now; without it, whoever has the address.
 policy::Subject TunnelRecord::subject_now() const {
   policy::Subject subject;
   if (text(kSubject).empty()) return subject;
   subject.address = client_;
-  if (!worker_.who) return subject;
+  if (!worker_.who || !text(kVpcEndpoint).empty()) return subject;
   const identity::Found found = worker_.who->find(client_);
-  if (found.pod && found.pod->name == text(kSubject) &&
-      found.pod->pod_namespace == text(kNamespace)) {
-    subject.pod = found.pod;
-  } else {
-    subject.may_be_pod =
-        !text(kNamespace).empty() || (found.presence != identity::Presence::kUnknown &&
-                                      found.presence != identity::Presence::kNode);
-  }
+  identity::identify(subject, found);
+  if (subject.pod && is_of(*subject.pod)) return subject;
+  const bool was_pod = !text(kNamespace).empty();
+  subject.may_be_pod = subject.may_be_pod || was_pod || subject.pod ||
+                       found.presence == identity::Presence::kAmbiguous;
+  subject.pod = nullptr;
   return subject;
 }
 

@@ -41,6 +41,7 @@ class TunnelRecord final : public net::TunnelOwner {
   [[nodiscard]] std::string_view text(Text which) const;
   [[nodiscard]] std::string_view kind_of_subject() const;
   [[nodiscard]] policy::Subject subject_now() const;
+  [[nodiscard]] bool is_of(const policy::Pod& pod) const;
 
   Worker& worker_;
   ClientTicket ticket_;
@@ -49,6 +50,9 @@ class TunnelRecord final : public net::TunnelOwner {
   MonotonicTime began_;
   std::optional<Duration> connect_took_;
   IpAddress client_;
+  // Of the pod's uid, in place of its 36 characters: the API's uids are random, and only one of the
+  // same name at the same address could be mistaken for it.
+  std::size_t pod_uid_;
   std::optional<IpAddress> origin_;
   observe::RequestId id_;
   std::uint64_t from_client_;  // octets before the tunnel

@@ -28,16 +28,16 @@ identity::Found Who::find(const IpAddress& address) {
 Who::Known Who::settle(policy::Subject& subject, const identity::Found& found) {
   static_assert(observe::kPresences.size() == static_cast<std::size_t>(Presence::kStale) + 1);
   metrics_->kube_lookups[static_cast<std::size_t>(found.presence)].add();
-  // Most requests are of the pod that the one before was of: nothing is written then.
-  if (subject.pod != found.pod) subject.pod = found.pod;
-  subject.may_be_pod = identity::may_be_pod(found.presence);
+  identity::identify(subject, found);
   return found.presence == Presence::kAmbiguous ? Known::kAmbiguous : Known::kSettled;
 }
 
 Who::Known Who::identify(policy::Subject& subject) {
   if (!subject.address) return Known::kSettled;
   const identity::Found found = find(*subject.address);
-  if (found.presence == Presence::kAwaited && !vain_.has(*subject.address, loop_->now())) {
+  if (found.presence != Presence::kAwaited) {
+    vain_.forget(*subject.address, loop_->now());
+  } else if (!vain_.has(*subject.address, loop_->now())) {
     return Known::kAwaited;
   }
   return settle(subject, found);
@@ -64,7 +64,25 @@ void Who::pods_changed() {
   // The two additions have an order. If the waiter's comes first, it is seen here; else it happens
   // after this one and so after what was published before it, which the waiter then finds.
   if (waiting_.fetch_add(0, std::memory_order_acq_rel) == 0) return;
-  loop_->post([this] { changed_.notify_all(); });
+  // Where a wake-up is due anyway, it comes after this, and with what was published before.
+  if (wake_is_due_.exchange(true, std::memory_order_acq_rel)) return;
+  try {
+    loop_->post([this] {
+      if (loop_->now() >= may_wake_) return on_wake(this);
+      loop_->arm(wake_, Deadline::at(may_wake_));
+    });
+  } catch (const std::bad_alloc&) {
+    wake_is_due_ = false;  // the next change tries again
+    throw;
+  }
+}
+
+void Who::on_wake(void* self) {
+  auto& who = *static_cast<Who*>(self);
+  who.may_wake_ = who.loop_->now() + kWakePause;
+  who.wake_is_due_.exchange(false, std::memory_order_acq_rel);
+  ++who.wake_ups_;
+  who.changed_.notify_all();
 }
 
 }  // namespace ebbgate::proxy

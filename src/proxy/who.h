@@ -23,10 +23,15 @@ namespace ebbgate::proxy {
 // take an earlier one's place, as all that is lost then is the wait that it spares.
 class VainWaits {
  public:
-  static constexpr Duration kMemory = std::chrono::minutes(5);
+  static constexpr Duration kMemory = std::chrono::seconds(30);
 
   void add(const IpAddress& address, MonotonicTime now) {
-    slot_of(address) = {.address = address.unmapped(), .until = now + kMemory};
+    latest_ = now + kMemory;
+    slot_of(address) = {.address = address.unmapped(), .until = latest_};
+  }
+  // Somebody has the address now: the next one who does is new again.
+  void forget(const IpAddress& address, MonotonicTime now) {
+    if (now < latest_ && has(address, now)) slot_of(address) = {};
   }
   [[nodiscard]] bool has(const IpAddress& address, MonotonicTime now) {
     const Slot& slot = slot_of(address);
@@ -45,6 +50,7 @@ class VainWaits {
     return slots_[(hash ^ hash >> 32U) * 0x9E3779B97F4A7C15U >> (64U - kBits)];
   }
   std::array<Slot, std::size_t{1} << kBits> slots_;
+  MonotonicTime latest_ = MonotonicTime::min();  // of all `until`
 };
 
 // One worker's. All but pods_changed() is for its thread.
@@ -62,7 +68,7 @@ class Who {
     kAmbiguous,  // several pods claim its address: to be refused, whatever the policy says
     kAwaited,    // wait() for it
   };
-  // Sets the pod of the subject by its address, as far as it is known now. One lookup, and nothing
+  // Tells the subject its pod by its address, as far as that is known now. One lookup, and nothing
   // is allocated. A subject without an address is settled: it has no pod.
   [[nodiscard]] Known identify(policy::Subject& subject);
 
@@ -73,11 +79,15 @@ class Who {
   // What is known of an address now, without waiting; counted nowhere. Good until the next call.
   [[nodiscard]] identity::Found find(const IpAddress& address);
 
-  // The index has published something. Any thread; wakes the worker if somebody waits there.
+  // The index has published something. Any thread; wakes the worker if somebody waits there, once
+  // each kWakePause at most: thousands may wait, and pods may change at any rate.
+  static constexpr Duration kWakePause = std::chrono::milliseconds(20);
   void pods_changed();
+  [[nodiscard]] std::uint64_t wake_ups() const { return wake_ups_; }
 
  private:
   [[nodiscard]] Known settle(policy::Subject& subject, const identity::Found& found);
+  static void on_wake(void* self);
 
   net::Loop* loop_;
   const Clock* clock_;
@@ -86,6 +96,10 @@ class Who {
   VainWaits vain_;
   net::Signal changed_;
   std::atomic<std::uint32_t> waiting_{0};
+  std::atomic<bool> wake_is_due_{false};
+  MonotonicTime may_wake_{};  // from then on
+  std::uint64_t wake_ups_ = 0;
+  net::Timer wake_{&Who::on_wake, this};
 };
 
 }  // namespace ebbgate::proxy

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <string>
 #include <system_error>
@@ -154,21 +155,57 @@ Deadline Worker::end_of_refused() const {
 
 void Worker::judge_tunnels() {
   if (options().on_policy_change == OnPolicyChange::kKeep) return;
-  loop.post([this] {
-    tunnels_judged_ = loop.now();
-    const SnapshotPtr snapshot = policy();
-    const WallTime now = shared.clock.wall();
-    relay.judge(
-        [&](const net::TunnelOwner& owner) {
-          const auto& record = static_cast<const TunnelRecord&>(owner);  // all owners are ours
-          try {
-            return record.is_allowed_by(*snapshot, now);
-          } catch (const std::bad_alloc&) {
-            return false;  // what cannot be judged is not trusted
-          }
-        },
-        end_of_refused());
-  });
+  loop.post([this] { begin_judging(); });
+}
+
+void Worker::begin_judging() {
+  tunnels_judged_ = loop.now();
+  end_of_judged_ = end_of_refused();
+  relay.begin_judging();
+  judge_some();
+}
+
+void Worker::judge_some() {
+  const SnapshotPtr snapshot = policy();
+  if (snapshot == nullptr) return;  // then there are no tunnels
+  const WallTime now = shared.clock.wall();
+  const bool are_left = relay.judge_some(
+      [&](const net::TunnelOwner& owner) {
+        const auto& record = static_cast<const TunnelRecord&>(owner);  // all owners are ours
+        try {
+          return record.is_allowed_by(*snapshot, now);
+        } catch (const std::bad_alloc&) {
+          return false;  // what cannot be judged is not trusted
+        }
+      },
+      end_of_judged_);
+  if (are_left) loop.arm(judging_, loop.after(net::Wheel::kTick));
+}
+
+void Worker::on_judging(void* self) {
+  static_cast<Worker*>(self)->judge_some();
+}
+
+void Worker::pods_changed() {
+  if (!who) return;
+  who->pods_changed();
+  if (options().on_policy_change == OnPolicyChange::kKeep) return;
+  if (pods_are_due_.exchange(true, std::memory_order_acq_rel)) return;
+  try {
+    loop.post([this] {
+      const MonotonicTime earliest = tunnels_judged_ ? *tunnels_judged_ + kPodsPause : loop.now();
+      loop.arm(pods_judged_, Deadline::at(std::max(earliest, loop.now())));
+    });
+  } catch (const std::bad_alloc&) {
+    pods_are_due_ = false;  // the next change tries again
+    throw;
+  }
+}
+
+void Worker::on_pods_judged(void* self) {
+  auto& worker = *static_cast<Worker*>(self);
+  worker.pods_are_due_.exchange(false, std::memory_order_acq_rel);  // before the index is read
+  worker.begin_judging();
 }
 
 Deadline Worker::notice_for(const TunnelRecord& record, MonotonicTime began) {

@@ -70,6 +70,10 @@ class Worker {
   // Judges live tunnels by the policy in force: --on-policy-change says what becomes of those that
   // it refuses.
   void judge_tunnels();
+  // The index of pods has published something: wakes requests that wait for it, and judges tunnels
+  // as above, by who their clients are now, once each kPodsPause at most.
+  static constexpr Duration kPodsPause = std::chrono::seconds(10);
+  void pods_changed();
   // What becomes of the listening sockets in the end.
   enum class Listeners : bool { kClose, kLeave };
   // Stops accepting. kClose closes the sockets, and the connections that are between two requests;
@@ -137,6 +141,10 @@ class Worker {
   void on_exhausted(bool is_exhausted, int error);
   static void on_relief(void* self);
   static void on_log_tick(void* self);
+  void begin_judging();
+  void judge_some();
+  static void on_pods_judged(void* self);
+  static void on_judging(void* self);
   void finish_if_idle();
   [[nodiscard]] Deadline end_of_refused() const;
 
@@ -153,7 +161,11 @@ class Worker {
   net::Timer relief_{&Worker::on_relief, this};
   std::atomic<std::uint32_t> clients_{0};
   std::atomic<std::size_t> busy_{0};
-  std::optional<MonotonicTime> tunnels_judged_;
+  std::optional<MonotonicTime> tunnels_judged_;  // when the last judgement began
+  Deadline end_of_judged_ = Deadline::never();   // of those that it refuses
+  net::Timer judging_{&Worker::on_judging, this};
+  net::Timer pods_judged_{&Worker::on_pods_judged, this};
+  std::atomic<bool> pods_are_due_{false};
   std::uint64_t dns_queries_noted_ = 0;
   std::uint32_t next_other_ = 0;
   bool is_draining_ = false;

@@ -6,6 +6,7 @@
 #include <bitset>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -38,16 +39,25 @@ class LabelPool {
   std::size_t sweep_at_ = 1024;  // how many there may be before those of nobody are let go
 };
 
+[[nodiscard]] bool holds(const std::vector<Cidr>& blocks, const IpAddress& address);
+
 // A pod that has addresses.
 struct Claimant {
   std::shared_ptr<const policy::Pod> pod;
   std::vector<IpAddress> addresses;
   WallTime started = {};
   WallTime ends = WallTime::max();
+  bool is_ready = true;
   bool is_on_host_network = false;
-  std::uint64_t seen = 0;  // the list in which it was last put
+  bool is_outside = false;  // of the blocks, with an address of its own
+  std::uint64_t seen = 0;   // the list in which it was last put
 
   [[nodiscard]] bool is_ending() const { return ends != WallTime::max(); }
+  // Whether it is not believed any more once somebody who started then has its address. Where the
+  // API has yet to hear of an end (a node was lost, or a kubelet is behind), readiness goes first.
+  [[nodiscard]] bool gives_way_to(WallTime younger) const {
+    return (is_ending() || !is_ready) && started < younger;
+  }
 };
 
 class PodClaims {
@@ -58,12 +68,15 @@ class PodClaims {
   void remove(std::string_view pod_namespace, std::string_view name);
   void begin_list() { ++list_; }
   void end_list();
+  void set_blocks(std::vector<Cidr> blocks);
 
   // The shards that have changed since they were last built.
   [[nodiscard]] const std::bitset<kShards>& changed() const { return changed_; }
   [[nodiscard]] std::shared_ptr<const PodShard> build(std::size_t shard);
 
   [[nodiscard]] std::size_t pod_count() const { return pods_.size(); }
+  [[nodiscard]] std::size_t outside_count() const { return outside_; }
+  [[nodiscard]] std::optional<IpAddress> address_outside() const;
 
  private:
   using Name = std::pair<std::string_view, std::string_view>;  // namespace and name
@@ -88,7 +101,8 @@ class PodClaims {
   };
   using Pods = std::unordered_set<std::unique_ptr<Claimant>, Hash, Equal>;
 
-  void take_addresses(Claimant& claimant, std::vector<IpAddress> addresses);
+  void take_addresses(Claimant& claimant, const std::vector<IpAddress>& addresses);
+  void note_outside(Claimant& claimant);
   void mark(const Claimant& claimant);
   Pods::iterator forget(Pods::iterator pod);
 
@@ -97,6 +111,8 @@ class PodClaims {
   std::bitset<kShards> changed_;
   LabelPool labels_;
   std::uint64_t list_ = 0;
+  std::vector<Cidr> blocks_;
+  std::size_t outside_ = 0;
 };
 
 }  // namespace ebbgate::identity::detail
