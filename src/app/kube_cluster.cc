@@ -94,7 +94,8 @@ kube::Selection running_pods() {
 }  // namespace
 
 KubeCluster::KubeCluster(Parts parts)
-    : parts_(std::move(parts)), feed_(pods_, parts_.on_pods, [this] { tell_freshness(); }) {
+    : parts_(std::move(parts)),
+      feed_(pods_, [this] { tell_pods(); }, [this] { tell_freshness(); }) {
   const auto& blocks = kube().pod_cidrs;
   pods_.set_pod_blocks(blocks.empty() ? parts_.settings.clients : blocks);
 }
@@ -187,10 +188,21 @@ net::Task<Result<kube::Access>> KubeCluster::eks_access() {
   }
 }
 
+void KubeCluster::tell_pods() {
+  parts_.on_pods();
+  if (was_told_of_outside_ || !knows_pods()) return;
+  const std::optional<IpAddress> outside = pods_.address_outside();
+  if (!outside) return;
+  was_told_of_outside_ = true;
+  say("Kubernetes: pods have addresses outside of --pod-cidr (without it, of --clients): " +
+      std::to_string(pods_.outside_count()) + " of them, one at " + outside->str() +
+      "; whoever comes from there is no pod");
+}
+
 void KubeCluster::tell_freshness() {
   const kube::WatchState& state = pod_watch_->state();
   // Of the first list they were published before it counted as known.
-  if (knows_pods()) parts_.on_pods();
+  if (knows_pods()) tell_pods();
   const bool is_lost = state.lost_since.has_value();
   if (std::exchange(was_lost_, is_lost) == is_lost) return;
   say(is_lost ? "Kubernetes: nothing is heard of pods (" + state.last_error +
@@ -234,6 +246,7 @@ void KubeCluster::report(std::span<const ResourceOutcome> outcomes, bool is_in_f
 observe::ClusterStatus KubeCluster::status() const {
   observe::ClusterStatus out;
   out.pods = pods_.pod_count();
+  out.pods_outside = pods_.outside_count();
   out.ambiguous_addresses = pods_.ambiguous_count();
   out.policies = states_;
   if (session_ == nullptr) return out;

@@ -74,6 +74,7 @@ class KubeCluster {
   void attach(std::unique_ptr<KubeSession> session);
   void start_reporter();
   void tell_freshness();
+  void tell_pods();
   static void on_age_timer(void* self);
   [[nodiscard]] const config::Settings::Kube& kube() const { return parts_.settings.kube; }
 
@@ -88,6 +89,7 @@ class KubeCluster {
   bool is_serving_ = false;
   bool is_reporting_ = false;
   bool was_lost_ = false;
+  bool was_told_of_outside_ = false;
   bool is_too_old_ = false;
   net::Timer age_timer_{&KubeCluster::on_age_timer, this};
   net::Background seeker_;

@@ -164,6 +164,7 @@ void PodClaims::set_blocks(std::vector<Cidr> blocks) {
 }
 
 std::optional<IpAddress> PodClaims::address_outside() const {
+  if (outside_ == 0) return std::nullopt;
   for (const auto& pod : pods_) {
     if (!pod->is_outside) continue;
     for (const IpAddress& address : pod->addresses) {

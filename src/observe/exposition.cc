@@ -225,6 +225,8 @@ void write_cluster(ExpositionWriter& out, const ClusterStatus& cluster) {
     out.sample({}, value);
   };
   gauge("ebbgate_kube_pods", "Pods with an address.", cluster.pods);
+  gauge("ebbgate_kube_pods_outside", "Pods with an address outside of --pod-cidr.",
+        cluster.pods_outside);
   gauge("ebbgate_kube_ambiguous_addresses", "Addresses that several pods claim.",
         cluster.ambiguous_addresses);
   out.gauge("ebbgate_kube_policies", "Policies of the cluster, by what became of them.");

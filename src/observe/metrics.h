@@ -207,6 +207,7 @@ struct ClusterStatus {
   std::vector<Watch> watches;
   std::vector<Policies> policies;
   std::size_t pods = 0;
+  std::size_t pods_outside = 0;  // with an address that is not where pods are said to be
   std::size_t ambiguous_addresses = 0;
   std::size_t gateways = 0;  // that live, this one among them
   bool is_reporter = false;

@@ -110,6 +110,7 @@ std::string text_of(const Metrics& metrics, Exposition exposition = Exposition::
       .watches = {{.kind = "pods", .lost = 90s, .failures = 2, .events = 7}},
       .policies = {{.state = "kept", .count = 3}},
       .pods = 40,
+      .pods_outside = 6,
       .ambiguous_addresses = 1,
       .gateways = 2,
       .is_reporter = true,
@@ -162,6 +163,7 @@ TEST(Metrics, TellOfTheClusterWhereThereIsOne) {
   EXPECT_EQ(seen["ebbgate_kube_watch_failures_total{kind=\"pods\"}"], 2);
   EXPECT_EQ(seen["ebbgate_kube_policies{state=\"kept\"}"], 3);
   EXPECT_EQ(seen["ebbgate_kube_pods"], 40);
+  EXPECT_EQ(seen["ebbgate_kube_pods_outside"], 6);
   EXPECT_EQ(seen["ebbgate_kube_ambiguous_addresses"], 1);
   EXPECT_EQ(seen["ebbgate_kube_reporter"], 1);
   EXPECT_EQ(metrics.exposition(Exposition::kPrometheus, {}).find("_kube_watch"), std::string::npos);
