@@ -101,14 +101,14 @@ namespace {
 std::optional<PatternId> denied_by(const Policy& policy, const AddressGuard& guard,
                                    const Subject& subject, const IpAddress& address, Port port,
                                    WallTime now) {
-  const detail::PatternIndex& index = policy.index();
+  const detail::NamespacePart* own = policy.part_for(subject);
   detail::MostSpecific denied;
   for (const IpAddress& reading : Readings(address, guard.settings().nat64)) {
     const Host host(reading);
     // `methods` and `paths` were judged with the name; a block that is limited to some of them
     // says nothing of an address that a name led to.
     const Request request{.host = host, .port = port, .visibility = Visibility::kPending};
-    index.visit(host, [&](const detail::Hit& hit) {
+    detail::visit_patterns(policy, own, host, [&](const detail::Hit& hit) {
       if (hit.rule->denies &&
           detail::fit_of(policy, hit, subject, request, now) == detail::Fit::kFits) {
         denied.consider(hit);
@@ -137,7 +137,7 @@ AddressJudgement judge_address(const Policy& policy, const AddressGuard& guard,
   for (const Admission& admission : decision.admissions.all()) {
     std::optional<Cidr> literal;
     if (admission.literal) {
-      literal = detail::block_of(policy.index().hit(*admission.literal).key());
+      literal = detail::block_of(policy.hit(*admission.literal).key());
     }
     const auto obstacle = guard.judge(address, port, policy.terms(admission.terms).addresses,
                                       literal ? &*literal : nullptr);

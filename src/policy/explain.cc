@@ -33,7 +33,7 @@ std::string joined(std::span<const std::string> words) {
 
 // The ports on which a pattern counts, for people: "443, 8000-8010".
 std::string ports_of(const Policy& policy, PatternId id) {
-  const detail::Hit hit = policy.index().hit(id);
+  const detail::Hit hit = policy.hit(id);
   if (hit.hosts().has_ports(hit.place)) return hit.hosts().ports(hit.place).str();
   std::vector<std::string> ranges;
   ranges.reserve(hit.rule->ports.size());
@@ -91,19 +91,23 @@ std::optional<NearMiss> other_kind(const Policy& policy, const Subject& subject,
                                    const Request& request) {
   const Hostname* name = request.host.name();
   if (name == nullptr) return std::nullopt;
-  const detail::PatternIndex& index = policy.index();
   std::optional<NearMiss> found;
-  index.visit_suffixes(name->view(), [&](const detail::Hit& hit, bool is_whole) {
+  std::size_t longest = 0;
+  const auto consider = [&](const detail::Hit& hit, bool is_whole) {
     const Rule& rule = *hit.rule;
     const bool is_other_kind = hit.kind() == (is_whole ? PatternKind::kBelow : PatternKind::kName);
-    if (rule.denies || !is_other_kind) return true;
+    if (rule.denies || !is_other_kind || hit.key().size() < longest) return true;
     if (!concerns(policy.documents()[rule.document], subject)) return true;
     Citation citation = policy.cite(hit.id);
     std::string text = cited(citation) + (is_whole ? " is for the names below it, not for itself"
                                                    : " is that name only, not what is below it");
-    found = NearMiss{std::move(citation), std::move(text)};  // the last is the longest
+    found = NearMiss{std::move(citation), std::move(text)};
+    longest = hit.key().size();
     return true;
-  });
+  };
+  policy.index().visit_suffixes(name->view(), consider);
+  const detail::NamespacePart* own = policy.part_for(subject);
+  if (own != nullptr) own->index.visit_suffixes(name->view(), consider);
   return found;
 }
 
@@ -169,6 +173,17 @@ std::optional<NearMiss> nearest_met(const Policy& policy, const Met& met, const 
   return std::nullopt;
 }
 
+// What documents of other namespaces have for the host.
+void meet_others(const Policy& policy, const Subject& subject, const Request& request, Met& met) {
+  const detail::NamespacePart* own = policy.part_for(subject);
+  for (const auto& [name, part] : policy.parts()) {
+    if (part.get() == own) continue;
+    part->index.visit(request.host, [&](const detail::Hit& hit) {
+      met.all.emplace_back(hit, Fit::kOtherSubject);
+    });
+  }
+}
+
 constexpr std::array kNear = {Fit::kExpired, Fit::kOtherRequest, Fit::kOtherPort, Fit::kApart};
 constexpr std::array kFar = {Fit::kOtherSubject};
 
@@ -206,7 +221,11 @@ Step subject_step(const Policy& policy, const Subject& subject) {
     if (names.size() <= kNamed) step.text += ": " + joined(names);
   }
   if (!subject.pod && subject.may_be_pod) {
-    step.text += "; it may be a pod, so what is denied to any is denied to it";
+    step.text += "; it may be a pod, so what the cluster denies to any is denied to it";
+    if (const Pod* last = subject.suspected.get()) {
+      step.text += ", and what is denied to " + last->pod_namespace + "/" + last->name +
+                   ", which had the address last";
+    }
   }
   return step;
 }
@@ -295,7 +314,10 @@ Explanation explain(const Policy& policy, const Subject& subject, const Request&
   }
   out.nearest = nearest_met(policy, met, request, kNear);
   if (!out.nearest) out.nearest = other_kind(policy, subject, request);
-  if (!out.nearest) out.nearest = nearest_met(policy, met, request, kFar);
+  if (!out.nearest) {
+    meet_others(policy, subject, request, met);
+    out.nearest = nearest_met(policy, met, request, kFar);
+  }
   if (!out.nearest) out.nearest = sibling(policy, subject, request);
   out.line = line_for(policy, request);
   out.fix = reason == Reason::kExpired

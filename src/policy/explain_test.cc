@@ -34,9 +34,10 @@ Document for_others() {
   return made;
 }
 
-Explanation explain_tunnel(const Policy& policy, std::string_view target) {
+Explanation explain_tunnel(const Policy& policy, std::string_view target,
+                           const Subject& subject = client("10.0.0.1")) {
   const auto authority = Authority::parse(target);
-  return explain(policy, client("10.0.0.1"), {.host = authority->host, .port = authority->port},
+  return explain(policy, subject, {.host = authority->host, .port = authority->port},
                  at(1767225600));
 }
 
@@ -131,10 +132,12 @@ TEST(Explain, SaysWhatClosesTheClientOff) {
   Document closing = document({}, {}, "shop/checkout");
   closing.resource_namespace = "shop";
   closing.subjects.resize(1);
-  closing.subjects[0].cidr = cidr("10.0.0.0/8");
+  closing.subjects[0].pod_namespace = "shop";
   closing.closes = true;
   const auto policy = compiled({sample(), closing});
-  const Explanation told = explain_tunnel(*policy, "example.com:443");
+  Subject pod = client("10.0.0.1");
+  pod.pod = std::make_shared<const Pod>(Pod{.name = "x", .pod_namespace = "shop"});
+  const Explanation told = explain_tunnel(*policy, "example.com:443", pod);
   EXPECT_EQ(told.decision.reason, Reason::kPolicyInvalid);
   ASSERT_EQ(told.steps.size(), 3U);
   EXPECT_EQ(told.steps[0].outcome, Outcome::kRefused);
@@ -148,10 +151,32 @@ TEST(Explain, SaysWhatClosesTheClientOff) {
 
   const auto authority = Authority::parse("example.com:443");
   const Request request{.host = authority->host, .port = authority->port};
-  const auto near = near_miss(*policy, client("10.0.0.1"), request, at(0));
+  const auto near = near_miss(*policy, pod, request, at(0));
   ASSERT_TRUE(near);
   EXPECT_EQ(near->text, told.steps[0].text);
-  EXPECT_FALSE(near_miss(*policy, client("192.0.2.1"), request, at(0)));
+  EXPECT_FALSE(near_miss(*policy, client("10.0.0.1"), request, at(0)));
+}
+
+TEST(Explain, KnowsWhatNamespacesSay) {
+  Document own = document({entry({"a.test", "*.b.test", "long.c.test"})}, {}, "shop/web");
+  own.resource_namespace = "shop";
+  own.subjects = {SubjectRule{.pod_namespace = "shop"}};
+  const auto policy = compiled({sample(), own});
+  const auto nearest = [&](std::string_view target, const char* in_namespace) {
+    Subject pod = client("10.0.0.1");
+    pod.pod = std::make_shared<const Pod>(Pod{.name = "x", .pod_namespace = in_namespace});
+    const Explanation told = explain_tunnel(*policy, target, pod);
+    return told.nearest ? told.nearest->text : "";
+  };
+  EXPECT_EQ(nearest("a.test:22", "shop"),
+            "`a.test` (shop/web.yaml:1:1) allows it on 80, 443, not 22");
+  EXPECT_EQ(nearest("b.test:443", "shop"),
+            "`*.b.test` (shop/web.yaml:2:1) is for the names below it, not for itself");
+  EXPECT_EQ(nearest("other.c.test:443", "shop"),
+            "`long.c.test` (shop/web.yaml:3:1) is the nearest name that is allowed");
+  EXPECT_EQ(nearest("a.test:443", "other"),
+            "`a.test` (shop/web.yaml:1:1) allows it, but not to this client");
+  EXPECT_EQ(nearest("b.test:443", "other"), "");
 }
 
 TEST(Explain, AgreesWithDecide) {

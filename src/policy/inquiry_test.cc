@@ -146,8 +146,13 @@ TEST(Answer, GoesNoFurtherWhereNobodyCanTellWhoAsks) {
 TEST(Answer, SaysWhoAsks) {
   Subject subject{.address = *IpAddress::parse("10.0.0.1"), .may_be_pod = true};
   EXPECT_EQ(step(ask({.target = "example.com", .subject = subject}), "subject"),
-            "passed: 1 of 1 documents are about 10.0.0.1: doc; it may be a pod, so what is denied "
-            "to any is denied to it");
+            "passed: 1 of 1 documents are about 10.0.0.1: doc; it may be a pod, so what the "
+            "cluster denies to any is denied to it");
+  subject.suspected = std::make_shared<const Pod>(Pod{.name = "a", .pod_namespace = "shop"});
+  EXPECT_EQ(step(ask({.target = "example.com", .subject = subject}), "subject"),
+            "passed: 1 of 1 documents are about 10.0.0.1: doc; it may be a pod, so what the "
+            "cluster denies to any is denied to it, and what is denied to shop/a, which had the "
+            "address last");
   subject.pod = std::make_shared<const Pod>(Pod{.name = "a", .pod_namespace = "shop"});
   EXPECT_EQ(step(ask({.target = "example.com", .subject = subject}), "subject"),
             "passed: 1 of 1 documents are about the pod shop/a: doc");

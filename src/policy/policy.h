@@ -52,6 +52,8 @@ struct Citation {
 
 namespace detail {
 class PatternIndex;
+struct Hit;
+struct NamespacePart;
 struct Rule;
 }  // namespace detail
 
@@ -65,7 +67,8 @@ class Policy {
   // Documents add up; their order does not matter. Reported as warnings: an entry that a wider one
   // of the same list covers (once each), a public or shared-hosting suffix and whom it lets in,
   // entries with methods or paths (they never admit an opaque tunnel). As errors: an entry without
-  // hosts, a subject rule that asks for nothing, or for a pod's labels without its namespace.
+  // hosts, a subject rule that asks for nothing, or for a pod's labels without its namespace, and a
+  // document of a namespace that is not about its pods alone.
   [[nodiscard]] static Compiled compile(std::vector<Document> documents,
                                         const PolicySettings& settings = {});
 
@@ -81,9 +84,18 @@ class Policy {
   [[nodiscard]] const PolicySettings& settings() const { return settings_; }
   [[nodiscard]] std::size_t pattern_count() const;
 
-  // For decide() and explain() only.
+  // For decide(), explain() and review() only: patterns of the cluster's documents, which are all
+  // but those of namespaces; of those of one namespace, where the subject is or may be a pod of it;
+  // and the index that has a document's patterns.
   [[nodiscard]] const detail::PatternIndex& index() const { return *index_; }
+  [[nodiscard]] const detail::NamespacePart* part_for(const Subject& subject) const {
+    const Pod* pod = supposed_pod(subject);
+    return pod == nullptr ? nullptr : part_of(pod->pod_namespace);
+  }
+  [[nodiscard]] const detail::PatternIndex& index_of(const Document& document) const;
+  [[nodiscard]] const auto& parts() const { return parts_; }
   [[nodiscard]] const std::vector<detail::Rule>& rules() const { return rules_; }
+  [[nodiscard]] detail::Hit hit(PatternId pattern) const;
 
   // Whether report mode relaxes this subject's refusals: there is a document that matches it, and
   // each that does, or may, is in report mode (semantics 11).
@@ -91,26 +103,37 @@ class Policy {
 
   // A document that lets nothing of the subject pass, or may; null: there is none.
   [[nodiscard]] const Document* closed_by(const Subject& subject) const {
-    return has_closing_ ? find_closing(subject) : nullptr;
+    return closed_by(subject, part_for(subject));
+  }
+  [[nodiscard]] const Document* closed_by(const Subject& subject,
+                                          const detail::NamespacePart* own) const {
+    return has_closing_ || own != nullptr ? find_closing(subject, own) : nullptr;
   }
 
  private:
   Policy(std::vector<Document> documents, PolicySettings settings);
-  [[nodiscard]] const Document* find_closing(const Subject& subject) const;
+  [[nodiscard]] const detail::NamespacePart* part_of(std::string_view pod_namespace) const;
+  [[nodiscard]] const Document* find_closing(const Subject& subject,
+                                             const detail::NamespacePart* own) const;
+  void add_rules(std::uint32_t document);
   void index_subjects();
-  // Calls visit(Document) for every document that may concern the subject, and perhaps for others,
-  // for as long as it returns true.
+  void index_patterns();
+  // Calls visit(Document) for every document of the cluster that may concern the subject, and
+  // perhaps for others, for as long as it returns true.
   template <typename Visit>
   void visit_about(const Subject& subject, Visit&& visit) const;
 
-  std::vector<Document> documents_;
+  std::vector<Document> documents_;  // the cluster's, then namespace by namespace
+  std::uint32_t of_cluster_ = 0;     // how many of them
   PolicySettings settings_;
   std::vector<Terms> terms_;
   std::vector<detail::Rule> rules_;
+  std::uint32_t patterns_ = 0;
   std::unique_ptr<detail::PatternIndex> index_;
+  std::map<std::string_view, std::unique_ptr<const detail::NamespacePart>> parts_;
   bool has_report_mode_ = false;
-  bool has_closing_ = false;
-  // Documents by whom they are about: a cluster has thousands, and few about one namespace.
+  bool has_closing_ = false;  // among the cluster's
+  // The cluster's documents by whom they are about: there are thousands, few about one namespace.
   std::map<std::string, std::vector<std::uint32_t>, std::less<>> about_pods_of_;
   std::vector<std::uint32_t> about_others_;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "policy/address_guard.h"
+#include "policy/detail/evaluate.h"
 #include "policy/detail/test_documents.h"
 
 namespace ebbgate::policy {
@@ -19,6 +20,7 @@ using detail::decide_tunnel;
 using detail::document;
 using detail::entry;
 using detail::host;
+using detail::pattern;
 using detail::port;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -263,6 +265,160 @@ TEST(Decide, TakesWhoMayBeAPodForAnyPodInDenialsAndForNoneInAllowances) {
   };
   EXPECT_TRUE(judge(lost).denied_by) << "so it is with the addresses that names lead to";
   EXPECT_FALSE(judge(client("10.9.9.9")).denied_by);
+}
+
+// A document of that namespace, as apply_delegation() binds it.
+Document bound(Document made, std::string_view to_namespace) {
+  made.resource_namespace = to_namespace;
+  made.subjects = {SubjectRule{.pod_namespace = std::string(to_namespace)}};
+  return made;
+}
+
+Subject pod_of(std::string_view in_namespace, std::string_view from = "10.9.9.9") {
+  Subject subject = client(from);
+  subject.pod = std::make_shared<const Pod>(
+      Pod{.name = "x", .pod_namespace = std::string(in_namespace), .service_account = "web"});
+  return subject;
+}
+
+TEST(Decide, LooksUpWhatNamespacesSayForTheirOwnPodsOnly) {
+  // Out of order: whose each pattern is does not depend on it.
+  const auto policy = compiled({
+      bound(document({entry({"a.test", "203.0.113.0/24"})}, {entry({".common.example"})}, "a"),
+            "a"),
+      document({entry({".example", "198.51.100.0/24"})}, {}, "all"),
+      bound(document({entry({"b.test"})}, {}, "b"), "b"),
+      bound(document({entry({"a2.test"})}, {entry({"198.51.100.7"})}, "a2"), "a"),
+  });
+  EXPECT_EQ(policy->pattern_count(), 8U);
+  const auto ask = [&](std::string_view target, const Subject& subject) {
+    const Decision decision = decide_tunnel(*policy, target, subject);
+    const std::string who =
+        decision.pattern ? " " + std::string(policy->cite(*decision.pattern).document) : "";
+    return outcome(decision) + who;
+  };
+  EXPECT_EQ(ask("x.common.example:443", pod_of("a")), "DENY denied-by-rule a");
+  EXPECT_EQ(ask("x.common.example:443", pod_of("b")), "ALLOW allowed all");
+  EXPECT_EQ(ask("x.common.example:443", pod_of("c")), "ALLOW allowed all");
+  EXPECT_EQ(ask("x.common.example:443", client("10.1.1.1")), "ALLOW allowed all");
+  EXPECT_EQ(ask("a.test:443", pod_of("a")), "ALLOW allowed a");
+  EXPECT_EQ(ask("a2.test:443", pod_of("a")), "ALLOW allowed a2");
+  EXPECT_EQ(ask("b.test:443", pod_of("b")), "ALLOW allowed b");
+  EXPECT_EQ(ask("a.test:22", pod_of("a")), "DENY port-not-allowed a");
+  EXPECT_EQ(ask("a.test:443", pod_of("b")), "DENY not-allowed");
+  EXPECT_EQ(ask("b.test:443", client("10.1.1.1")), "DENY not-allowed");
+  EXPECT_EQ(ask("203.0.113.9:443", pod_of("a")), "ALLOW allowed a");
+  EXPECT_EQ(ask("203.0.113.9:443", pod_of("b")), "DENY not-allowed");
+  EXPECT_EQ(ask("198.51.100.7:443", pod_of("a")), "DENY denied-by-rule a2");
+  EXPECT_EQ(ask("[::ffff:198.51.100.7]:443", pod_of("a")), "DENY denied-by-rule a2");
+  EXPECT_EQ(ask("198.51.100.7:443", pod_of("b")), "ALLOW allowed all");
+  for (std::uint32_t i = 0; i < policy->pattern_count(); ++i) {
+    EXPECT_FALSE(policy->cite(PatternId{i}).pattern.empty());
+  }
+}
+
+TEST(Decide, IsNoSlowerForWhatOtherNamespacesSay) {
+  const Document all = document({entry({".test"})});
+  Document greedy = bound(document({}, {}, "d"), "evil");
+  greedy.deny.resize(5);
+  for (std::uint32_t i = 0; i < 50'000; ++i) {
+    greedy.deny[i % 5].hosts.add(pattern(".test:" + std::to_string(1000 + i)));
+  }
+  const auto policy = compiled({all, greedy});
+  const auto met = [&](const Subject& subject) {
+    std::size_t count = 0;
+    const Host asked = host("x.test");
+    (void)detail::evaluate(*policy, subject, {.host = asked, .port = port(443)}, at(0),
+                           [&](const detail::Hit&, detail::Fit) { ++count; });
+    return count;
+  };
+  EXPECT_EQ(met(pod_of("evil")), 50'001U);
+  EXPECT_EQ(met(pod_of("shop")), 1U);
+  EXPECT_EQ(met(client("10.1.1.1")), 1U);
+}
+
+TEST(Decide, LetsANamespaceTakeOnlyFromItsPods) {
+  Document closing = bound(document({}, {}, "broken"), "evil");
+  closing.closes = true;
+  Document of_web = bound(document({}, {entry({"w.test"})}), "shop");
+  of_web.subjects[0].service_account = "web";
+  const auto policy = compiled({
+      document({entry({".test"})}),
+      bound(document({entry({"own.example"})}, {entry({"d.test", "203.0.113.0/24"})}), "shop"),
+      of_web,
+      closing,
+  });
+  Subject lost = client("10.9.9.9");
+  lost.may_be_pod = true;
+  Subject suspected = lost;
+  suspected.suspected = pod_of("shop").pod;
+  Subject other_account = lost;
+  other_account.suspected =
+      std::make_shared<const Pod>(Pod{.pod_namespace = "shop", .service_account = "batch"});
+  Subject of_evil = lost;
+  of_evil.suspected = pod_of("evil").pod;
+  Subject no_pod = of_evil;  // it is known to be none, or it is another one
+  no_pod.may_be_pod = false;
+  Subject other_pod = pod_of("other");
+  other_pod.suspected = of_evil.suspected;
+  const auto ask = [&](std::string_view target, const Subject& subject) {
+    return outcome(decide_tunnel(*policy, target, subject));
+  };
+  EXPECT_EQ(ask("d.test:443", lost), "ALLOW allowed") << "no namespace has a say";
+  EXPECT_EQ(ask("d.test:443", suspected), "DENY denied-by-rule");
+  EXPECT_EQ(ask("w.test:443", suspected), "DENY denied-by-rule");
+  EXPECT_EQ(ask("d.test:443", other_account), "DENY denied-by-rule");
+  EXPECT_EQ(ask("w.test:443", other_account), "ALLOW allowed");
+  EXPECT_EQ(ask("own.example:443", suspected), "DENY not-allowed") << "it may be another by now";
+  EXPECT_EQ(ask("a.test:443", suspected), "ALLOW allowed");
+  EXPECT_EQ(ask("a.test:443", of_evil), "DENY policy-invalid");
+  EXPECT_EQ(ask("d.test:443", of_evil), "DENY policy-invalid");
+  EXPECT_EQ(ask("d.test:443", no_pod), "ALLOW allowed");
+  EXPECT_EQ(ask("d.test:443", other_pod), "ALLOW allowed");
+  const auto is_denied = [&](const Subject& subject) {
+    const Host name = host("a.test");
+    const Decision decision = decide_tunnel(*policy, "a.test:443", subject);
+    return judge_address(*policy, AddressGuard(), subject, name, decision,
+                         detail::address("203.0.113.9"), port(443), at(0))
+        .denied_by.has_value();
+  };
+  EXPECT_TRUE(is_denied(suspected));
+  EXPECT_FALSE(is_denied(lost));
+}
+
+TEST(Decide, OnlyReportsForWhoMayBeAPodWhateverOtherNamespacesSay) {
+  const auto policy = compiled(
+      {reporting(document({entry({"a.example"})})), bound(document({entry({"b.test"})}), "shop")});
+  Subject lost = client("10.9.9.9");
+  lost.may_be_pod = true;
+  const auto ask = [&](const Subject& subject) {
+    return outcome(decide_tunnel(*policy, "x.example:443", subject));
+  };
+  EXPECT_EQ(ask(lost), "REPORT not-allowed");
+  EXPECT_EQ(ask(pod_of("other")), "REPORT not-allowed");
+  EXPECT_EQ(ask(pod_of("shop")), "DENY not-allowed");
+  lost.suspected = pod_of("other").pod;
+  EXPECT_EQ(ask(lost), "REPORT not-allowed");
+  lost.suspected = pod_of("shop").pod;
+  EXPECT_EQ(ask(lost), "DENY not-allowed") << "it has no more than when it was known";
+}
+
+TEST(Compile, RefusesADocumentOfANamespaceThatIsAboutOthers) {
+  Document own = document({entry({"a.test"})});
+  own.resource_namespace = "shop";
+  EXPECT_EQ(Policy::compile({own}).policy, nullptr);
+  own.subjects = {SubjectRule{.pod_namespace = "shop"}, SubjectRule{.pod_namespace = "other"}};
+  EXPECT_EQ(Policy::compile({own}).policy, nullptr);
+  own.subjects.pop_back();
+  EXPECT_NE(Policy::compile({own}).policy, nullptr);
+}
+
+TEST(Compile, WarnsOfWhatIsRedundantInDocumentsOfNamespaces) {
+  const auto compiled = Policy::compile({document({entry({"x.example"})}),
+                                         bound(document({entry({".a.test", "x.a.test"})}), "shop"),
+                                         bound(document({entry({"x.a.test"})}), "b")});
+  ASSERT_EQ(compiled.problems.size(), 1U);
+  EXPECT_THAT(compiled.problems[0].message, HasSubstr("x.a.test is redundant"));
 }
 
 TEST(Decide, DoesNotOnlyReportForWhoMayBeAPodThatIsEnforced) {

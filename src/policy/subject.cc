@@ -29,9 +29,11 @@ bool matches_but_for_pod(const SubjectRule& rule, const Subject& subject) {
   return !rule.certificate || subject.certificate == rule.certificate;
 }
 
-bool may_match(const SubjectRule& rule, const Subject& subject) {
+bool may_match(const SubjectRule& rule, const Subject& subject, bool is_of_cluster) {
   if (subject.pod || !subject.may_be_pod) return matches(rule, subject);
-  return matches_but_for_pod(rule, subject);
+  if (!matches_but_for_pod(rule, subject)) return false;
+  return !rule.pod_namespace || is_of_cluster ||
+         (subject.suspected && is_pod(rule, *subject.suspected));
 }
 
 }  // namespace
@@ -48,9 +50,11 @@ bool concerns(const Document& document, const Subject& subject) {
 }
 
 bool may_concern(const Document& document, const Subject& subject) {
+  const bool is_of_cluster = document.resource_namespace.empty();
   return document.subjects.empty() ||
-         std::ranges::any_of(document.subjects,
-                             [&](const SubjectRule& rule) { return may_match(rule, subject); });
+         std::ranges::any_of(document.subjects, [&](const SubjectRule& rule) {
+           return may_match(rule, subject, is_of_cluster);
+         });
 }
 
 }  // namespace ebbgate::policy

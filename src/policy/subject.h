@@ -33,8 +33,8 @@ struct Subject {
   // is. What the cluster denies to some pod is then denied to it, and it has nothing of what pods
   // may.
   bool may_be_pod = false;
-  // Who may be a pod: the one that had the address when it was last known. What that pod's namespace
-  // takes from it is then taken from the subject; other namespaces have no say.
+  // Who may be a pod: the one that had the address when it was last known. What that pod's
+  // namespace takes from it is then taken from the subject; other namespaces have no say.
   std::shared_ptr<const Pod> suspected = {};
 };
 
@@ -44,7 +44,15 @@ struct Subject {
 // Whether the document is about the subject: one of its subjects matches, or it names none.
 [[nodiscard]] bool concerns(const Document& document, const Subject& subject);
 
-// The same for what a document takes away: who may be a pod may be any pod.
+// The pod that the subject is, or that it may be: what documents of that pod's namespace take away
+// is then taken from it. Null: none is known.
+[[nodiscard]] inline const Pod* supposed_pod(const Subject& subject) {
+  if (subject.pod != nullptr) return subject.pod.get();
+  return subject.may_be_pod ? subject.suspected.get() : nullptr;
+}
+
+// The same as concerns() for what a document takes away. By the cluster's word, who may be a pod
+// may be any pod; by that of a namespace, only the one that had the address last.
 [[nodiscard]] bool may_concern(const Document& document, const Subject& subject);
 
 }  // namespace ebbgate::policy

@@ -7,7 +7,7 @@
 
 #include "policy/address_class.h"
 #include "policy/decide.h"
-#include "policy/detail/pattern_index.h"
+#include "policy/detail/namespace_part.h"
 
 namespace ebbgate::policy::detail {
 
@@ -60,19 +60,19 @@ class MostSpecific {
 template <typename Observe>
 Decision evaluate(const Policy& policy, const Subject& subject, const Request& request,
                   WallTime now, Observe&& observe) {
-  const PatternIndex& index = policy.index();
+  const NamespacePart* own = policy.part_for(subject);
   const bool is_literal = request.host.address() != nullptr;
   MostSpecific denied;
   MostSpecific allowed;
   MostSpecific missed;
   Fit miss = Fit::kOtherSubject;
   Decision decision;
-  if (policy.closed_by(subject) != nullptr) {
+  if (policy.closed_by(subject, own) != nullptr) {
     decision.reason = Reason::kPolicyInvalid;
     return decision;
   }
 
-  index.visit(request.host, [&](const Hit& hit) {
+  visit_patterns(policy, own, request.host, [&](const Hit& hit) {
     const Fit fit = fit_of(policy, hit, subject, request, now);
     observe(hit, fit);
     if (hit.rule->denies) {
@@ -92,7 +92,7 @@ Decision evaluate(const Policy& policy, const Subject& subject, const Request& r
     // What is denied as an IPv4 address stays denied in the clothes of an IPv6 one.
     for (const IpAddress& inner : Readings(*request.host.address())) {
       if (inner == *request.host.address()) continue;
-      index.visit(Host(inner), [&](const Hit& hit) {
+      visit_patterns(policy, own, Host(inner), [&](const Hit& hit) {
         if (!hit.rule->denies) return;
         const Fit fit = fit_of(policy, hit, subject, request, now);
         observe(hit, fit);

@@ -4,8 +4,8 @@
 
 namespace ebbgate::policy::detail {
 
-PatternIndex::PatternIndex(const std::vector<Rule>& rules, std::uint64_t seed)
-    : rules_(rules), seed_(seed) {
+PatternIndex::PatternIndex(std::span<const Rule> rules, std::uint64_t seed)
+    : rules_(rules), base_(rules.empty() ? 0 : rules.front().first_pattern), seed_(seed) {
   std::size_t count = 0;
   for (const Rule& rule : rules) {
     first_patterns_.push_back(rule.first_pattern);
@@ -46,7 +46,7 @@ void PatternIndex::insert(const Hit& pattern) {
   std::size_t i = hash >> shift_;
   for (; slots_[i].head != kNone; i = after(i)) {
     if (slots_[i].tag != tag || hit(PatternId{slots_[i].head}).key() != pattern.key()) continue;
-    next_[id] = slots_[i].head;
+    next_[id - base_] = slots_[i].head;
     slots_[i] = {.tag = tag, .head = id & kNone, .has_next = 1};
     return;
   }

@@ -71,18 +71,11 @@ struct Hit {
 
 class PatternIndex {
  public:
-  // Indexes the hosts of all rules, which have to stay where they are, as their entries do.
-  PatternIndex(const std::vector<Rule>& rules, std::uint64_t seed);
+  // Indexes the hosts of rules that follow each other; they have to stay where they are, as their
+  // entries do.
+  PatternIndex(std::span<const Rule> rules, std::uint64_t seed);
 
   [[nodiscard]] std::size_t size() const { return next_.size(); }
-
-  // The rule of a pattern and its place there.
-  [[nodiscard]] Hit hit(PatternId id) const {
-    const auto i = static_cast<std::uint32_t>(id);
-    const auto after = std::ranges::upper_bound(first_patterns_, i);
-    const Rule& rule = rules_[static_cast<std::size_t>(after - first_patterns_.begin()) - 1];
-    return {id, &rule, i - rule.first_pattern};
-  }
 
   // Calls visit(Hit) for each pattern that matches the host, in no particular order.
   template <typename Visit>
@@ -152,6 +145,14 @@ class PatternIndex {
   static constexpr std::uint32_t kNone = 0x7fffffffU;
   static constexpr std::size_t kMaxLabels = 127;  // of a name of 253 octets
 
+  // The rule of a pattern of the index and its place there.
+  [[nodiscard]] Hit hit(PatternId id) const {
+    const auto i = static_cast<std::uint32_t>(id);
+    const auto after = std::ranges::upper_bound(first_patterns_, i);
+    const Rule& rule = rules_[static_cast<std::size_t>(after - first_patterns_.begin()) - 1];
+    return {id, &rule, i - rule.first_pattern};
+  }
+
   [[nodiscard]] std::uint64_t hash_of_block(std::string_view key) const {
     SuffixHash hash(seed_);
     hash.absorb(key);
@@ -168,7 +169,8 @@ class PatternIndex {
       if (found.key() != key) continue;
       if (!visit(found)) return false;
       if (slot.has_next == 0) return true;
-      for (std::uint32_t next = next_[slot.head]; next != kNone; next = next_[next]) {
+      for (std::uint32_t next = next_[slot.head - base_]; next != kNone;
+           next = next_[next - base_]) {
         if (!visit(hit(PatternId{next}))) return false;
       }
       return true;
@@ -182,7 +184,8 @@ class PatternIndex {
   void insert(const Hit& pattern);
   [[nodiscard]] std::uint64_t hash_of(const Hit& pattern) const;
 
-  const std::vector<Rule>& rules_;
+  std::span<const Rule> rules_;
+  std::uint32_t base_ = 0;                     // PatternId of the first pattern
   std::vector<std::uint32_t> first_patterns_;  // of each rule, ascending
   std::uint64_t seed_;
   unsigned shift_ = 63;

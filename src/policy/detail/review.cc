@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "policy/detail/pattern_index.h"
+#include "policy/detail/namespace_part.h"
 #include "policy/detail/public_suffix.h"
 
 namespace ebbgate::policy::detail {
@@ -166,6 +166,13 @@ void check_documents(std::span<const Document> documents, std::vector<PolicyProb
         if (entry.hosts.empty()) error(entry.position, "an entry has no hosts", "list some");
       }
     }
+    const std::string& own = document.resource_namespace;
+    const auto is_own = [&](const SubjectRule& rule) { return rule.pod_namespace == own; };
+    if (!own.empty() &&
+        (document.subjects.empty() || !std::ranges::all_of(document.subjects, is_own))) {
+      error(document.position, "a document of a namespace is about others than its pods",
+            "name its pods as the subjects");
+    }
     for (const SubjectRule& rule : document.subjects) {
       const bool asks_for_pod = rule.service_account || !rule.pod_labels.empty();
       if (asks_for_pod && !rule.pod_namespace) {
@@ -188,7 +195,7 @@ void review(const Policy& policy, std::vector<PolicyProblem>& problems) {
     Warnings strangers(document, "for suffixes that let in strangers", problems);
     Warnings unseen(document, "limited to clear requests", problems);
     for (; r < rules.size() && rules[r].document == d; ++r) {
-      warn_of_redundancy(policy.index(), rules[r], redundant);
+      warn_of_redundancy(policy.index_of(document), rules[r], redundant);
       if (!rules[r].denies) warn_of_strangers(rules[r], strangers);
       warn_of_unseen(rules[r], unseen);
     }
