@@ -225,7 +225,7 @@ bool PolicyLoader::take_over(config::LoadedPolicy loaded) {
   for (const config::Problem& warning : config::take_expiry_warnings(loaded, clock_->wall())) {
     say(policy::str(warning));
   }
-  if (loaded.version == in_force_.version) {
+  if (loaded.digest == in_force_.digest) {
     take_resources(loaded, true);
     if (!is_whole) say("the policy is unchanged: the new one is invalid");
     return is_whole;

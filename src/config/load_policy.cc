@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using detail::Digest;
 
+constexpr std::size_t kVersionDigits = 12;
 constexpr Duration kExpiryNotice = std::chrono::hours(7 * 24);
 
 enum class Form : std::uint8_t { kYaml, kList };
@@ -81,7 +82,8 @@ class PolicyLoader {
     out_.problems.insert(out_.problems.end(), std::make_move_iterator(compiled.problems.begin()),
                          std::make_move_iterator(compiled.problems.end()));
     out_.policy = std::move(compiled.policy);
-    out_.version = digest_.first_hex_digits(12);
+    out_.digest = digest_.first_hex_digits(detail::kAllDigits);
+    out_.version = out_.digest.substr(0, kVersionDigits);
   }
 
   // Resources of namespaces that are looked at in files: what is delegated to them there counts.

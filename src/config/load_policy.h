@@ -26,7 +26,8 @@ struct PolicyResource {
 enum class ResourceState : std::uint8_t {
   kInForce,  // as it is
   kKept,     // it is invalid: its last good form is in force
-  kClosed,   // it is invalid and never was valid: nothing of its namespace passes
+  kClosed,   // it is invalid and never was valid, or denies more than there is room for: nothing of
+             // its namespace passes
   kMissing,  // the same of a ClusterEgressPolicy: there is no policy without it
   kHeldUp,   // it is valid, and comes into force with what the policy is still waiting for
 };
@@ -55,7 +56,8 @@ class ResourceForms;
 // What a loading came to, and what the next one needs of it.
 struct LoadedPolicy {
   std::shared_ptr<const policy::Policy> policy;  // null where it cannot be in force
-  std::string version;                           // 12 hex digits: SHA-256 of all that it is made of
+  std::string digest;                            // SHA-256 in hex, of all that it is made of
+  std::string version;                           // the first 12 digits of that, for people
   std::vector<Problem> problems;
   std::vector<std::string> kept;                // files with errors: their last good form stays
   std::map<std::string, std::string> versions;  // of each file that the policy is made of

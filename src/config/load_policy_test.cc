@@ -159,6 +159,8 @@ TEST_F(LoadPolicy, HasAVersionThatGoesByTheContentAlone) {
   const std::string version = load_policy(settings).version;
   EXPECT_EQ(version.size(), 12U);
   EXPECT_EQ(version.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_EQ(load_policy(settings).digest.size(), 64U) << "few digits could be made to be alike";
+  EXPECT_TRUE(load_policy(settings).digest.starts_with(version));
 
   Settings same = settings;
   same.policies = {write("elsewhere/b.yaml", policy_named("a", "a.example"))};

@@ -227,6 +227,34 @@ TEST_F(LoadResources, ClosesTheNamespaceOfOneThatNeverWasValid) {
   EXPECT_EQ(ask("shop", "a.example:443"), "allowed");
 }
 
+TEST_F(LoadResources, ClosesTheNamespaceOfOneThatDeniesMoreThanThereIsRoomFor) {
+  put("shop/a", R"({"deny":[{"hosts":["a.example"]}]})");
+  std::string hosts;
+  for (int port = 1; port <= 50'000; ++port)
+    hosts += R"(".x.test:)" + std::to_string(port) + R"(",)";
+  hosts.pop_back();
+  put("shop/b", R"({"deny":[{"hosts":[)" + hosts + "]}]}");
+  LoadedPolicy loaded = load();
+  ASSERT_NE(loaded.policy, nullptr);
+  EXPECT_EQ(outcome(loaded, "EgressPolicy shop/a").state, ResourceState::kInForce);
+  EXPECT_EQ(outcome(loaded, "EgressPolicy shop/a").deny, 1U);
+  const ResourceOutcome closed = outcome(loaded, "EgressPolicy shop/b");
+  EXPECT_EQ(closed.state, ResourceState::kClosed);
+  EXPECT_EQ(closed.deny, 0U);
+  ASSERT_FALSE(closed.problems.empty());
+  EXPECT_THAT(closed.problems[0].message,
+              HasSubstr("the policies of `shop` may have 50000 hosts in all"));
+  EXPECT_EQ(loaded.policy->pattern_count(), 1U);
+  policy::Subject pod;
+  pod.pod = std::make_shared<const policy::Pod>(policy::Pod{.name = "x", .pod_namespace = "shop"});
+  ASSERT_NE(loaded.policy->closed_by(pod), nullptr);
+  EXPECT_EQ(loaded.policy->closed_by(pod)->name, "shop/b");
+  put("shop/b", R"({"deny":[{"hosts":[".x.test"]}]})");
+  loaded = load();
+  EXPECT_EQ(outcome(loaded, "EgressPolicy shop/b").state, ResourceState::kInForce);
+  EXPECT_EQ(loaded.policy->closed_by(pod), nullptr);
+}
+
 TEST_F(LoadResources, KeepsTheLastGoodFormOfEach) {
   put("base", kDelegate);
   put("shop/checkout", kAllowA);

@@ -189,8 +189,9 @@ constexpr std::array kFar = {Fit::kOtherSubject};
 
 // That a document lets nothing of the client pass.
 std::string closed_text(const Document& closing) {
-  return quoted(closing.name) + " is invalid and never was valid: it might deny what others " +
-         "allow, so nothing of " +
+  return quoted(closing.name) +
+         " is invalid and never was valid, or there is no room for what it " +
+         "denies: it might deny what others allow, so nothing of " +
          (closing.resource_namespace.empty() ? "its clients"
                                              : "the namespace " + closing.resource_namespace) +
          " passes";

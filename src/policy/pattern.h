@@ -62,6 +62,11 @@ class Pattern {
   [[nodiscard]] const Cidr& addresses() const { return addresses_; }
   [[nodiscard]] const std::optional<PortRange>& ports() const { return ports_; }
 
+  // The same name or block on those ports alone.
+  [[nodiscard]] Pattern on(const PortRange& ports) const {
+    return {kind_, name_, addresses_, ports};
+  }
+
   // Whether the pattern's name or block holds the host; ports are another question. This is the
   // definition that the compiled index is tested against.
   [[nodiscard]] bool matches(const Host& host) const;

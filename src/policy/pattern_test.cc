@@ -262,5 +262,18 @@ TEST(Path, IsUnderAPrefixAtSegmentBoundariesOnly) {
   }
 }
 
+TEST(Pattern, IsTheSameOnOtherPorts) {
+  for (const char* text :
+       {"a.example", ".a.example:80", "*.a.example", "203.0.113.7", "[2001:db8::/32]:443"}) {
+    const Pattern before = *Pattern::parse(text);
+    const Pattern after = before.on({8000, 8010});
+    EXPECT_EQ(*Pattern::parse(after.str()), after) << text;
+    EXPECT_EQ(after.ports(), (PortRange{8000, 8010}));
+    EXPECT_EQ(after.kind(), before.kind());
+    EXPECT_EQ(after.name(), before.name());
+    EXPECT_EQ(after.addresses(), before.addresses());
+  }
+}
+
 }  // namespace
 }  // namespace ebbgate::policy

@@ -21,7 +21,7 @@ class Digest {
   Digest& operator=(const Digest&) = delete;
 
   void add(std::string_view text);
-  // Ends it.
+  // Ends it. At most kAllDigits.
   [[nodiscard]] std::string first_hex_digits(std::size_t count);
 
  private:
@@ -32,6 +32,7 @@ class Digest {
 // another one may have other hosts.
 void add_bundles(Digest& digest, const policy::Document& document);
 
+inline constexpr std::size_t kAllDigits = 64;
 inline constexpr std::size_t kDocumentDigits = 32;  // of one text: enough that no two are alike
 
 }  // namespace ebbgate::config::detail

@@ -186,6 +186,11 @@ ResourceOutcome ResourceLoading::outcome_of(const Row& row) {
     out.state = is_namespaced(row) ? ResourceState::kClosed : ResourceState::kMissing;
     return out;
   }
+  if (row.acceptance.closes) {
+    out.state = ResourceState::kClosed;
+    std::ranges::copy(form.located_warnings, std::back_inserter(out.problems));
+    return out;
+  }
   out.state = form.errors.empty() ? ResourceState::kInForce : ResourceState::kKept;
   if (form.errors.empty()) out.problems = form.located_warnings;
   out.generation_in_force = form.good_generation;

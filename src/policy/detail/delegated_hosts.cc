@@ -36,41 +36,14 @@ std::vector<PortRange> common(std::span<const PortRange> a, std::span<const Port
   return out;
 }
 
+}  // namespace
+
 std::vector<PortRange> ports_of(const Pattern& host, std::span<const PortRange> of_entry,
                                 std::span<const PortRange> fallback) {
   if (host.ports()) return {*host.ports()};
   const auto ports = of_entry.empty() ? fallback : of_entry;
   return merged({ports.begin(), ports.end()});
 }
-
-Pattern with_ports(const Pattern& host, const PortRange& ports) {
-  std::string text;
-  switch (host.kind()) {
-    case PatternKind::kName:
-      text = host.name();
-      break;
-    case PatternKind::kNameAndBelow:
-      text = "." + host.name();
-      break;
-    case PatternKind::kBelow:
-      text = "*." + host.name();
-      break;
-    case PatternKind::kAddresses:
-      text = host.addresses().str();
-      if (host.addresses().network().is_v6()) text = "[" + text + "]";
-      break;
-  }
-  // Made of what was parsed before.
-  return Pattern::parse(text + ":" + ports.str()).value_or(host);
-}
-
-bool is_for(const Delegation& delegation, std::string_view to_namespace) {
-  return std::ranges::any_of(delegation.namespaces, [&](const std::string& each) {
-    return each == to_namespace || each == "*";
-  });
-}
-
-}  // namespace
 
 std::string turned(std::string_view name) {
   std::string out;
@@ -95,32 +68,22 @@ bool covers(const Pattern& wide, const Pattern& narrow) {
          (wide.kind() == narrow.kind() || wide.kind() == PatternKind::kNameAndBelow);
 }
 
-std::vector<std::size_t> delegating_to(std::string_view to_namespace,
-                                       std::span<const Document> cluster) {
-  std::vector<std::size_t> which;
-  for (std::size_t i = 0; i < cluster.size(); ++i) {
-    if (cluster[i].delegate && is_for(*cluster[i].delegate, to_namespace)) which.push_back(i);
-  }
-  return which;
-}
+DelegatedHosts::DelegatedHosts(std::span<const PortRange> default_ports)
+    : default_ports_(default_ports.begin(), default_ports.end()) {}
 
-DelegatedHosts::DelegatedHosts(std::span<const Document> cluster,
-                               std::span<const std::size_t> which,
-                               std::span<const PortRange> default_ports)
-    : default_ports_(default_ports.begin(), default_ports.end()) {
-  for (const std::size_t number : which) {
-    const Delegation& delegation = *cluster[number].delegate;
-    const PatternList& hosts = delegation.hosts;
-    for (std::size_t i = 0; i < hosts.size(); ++i) {
-      const Pattern host = hosts[i];
-      Delegate delegate{host, ports_of(host, delegation.ports, default_ports_)};
-      if (host.kind() == PatternKind::kAddresses) {
-        blocks_.push_back(std::move(delegate));
-      } else {
-        names_.emplace_back(turned(host.name()), std::move(delegate));
-      }
+void DelegatedHosts::add(const Delegation& delegation) {
+  for (std::size_t i = 0; i < delegation.hosts.size(); ++i) {
+    const Pattern host = delegation.hosts[i];
+    Delegate delegate{host, ports_of(host, delegation.ports, default_ports_)};
+    if (host.kind() == PatternKind::kAddresses) {
+      blocks_.push_back(std::move(delegate));
+    } else {
+      names_.emplace_back(turned(host.name()), std::move(delegate));
     }
   }
+}
+
+void DelegatedHosts::finish() {
   std::ranges::sort(names_, {}, &decltype(names_)::value_type::first);
 }
 
@@ -146,13 +109,13 @@ class DelegatedHosts::Search {
       own_ = merged(std::move(own_));
       return own_ != ports_;
     }
-    for (const PortRange& range : shared) add(with_ports(delegate.host, range));
+    for (const PortRange& range : shared) add(delegate.host.on(range));
     return true;
   }
 
   Portion take() {
     if (own_ == ports_) return {.is_whole = true, .parts = {}};
-    for (const PortRange& range : own_) add(with_ports(host_, range));
+    for (const PortRange& range : own_) add(host_.on(range));
     const bool is_elsewhere = found_ && parts_.empty();
     return {.parts = std::move(parts_), .is_elsewhere = is_elsewhere};
   }
@@ -172,29 +135,70 @@ class DelegatedHosts::Search {
   bool found_ = false;
 };
 
-Portion DelegatedHosts::portion_of(const Pattern& host, std::span<const PortRange> ports,
-                                   std::size_t& budget) const {
-  Search search(host, ports_of(host, ports, default_ports_), budget);
-  if (host.kind() == PatternKind::kAddresses) {
-    for (const Delegate& delegate : blocks_) {
-      if (!search.consider(delegate)) break;
-    }
-    return search.take();
-  }
+// False where the search is over.
+bool DelegatedHosts::look_for(const Pattern& host, std::string_view turned_name,
+                              Search& search) const {
+  const auto consider = [&](const Delegate& delegate) { return search.consider(delegate); };
+  if (host.kind() == PatternKind::kAddresses) return std::ranges::all_of(blocks_, consider);
   constexpr auto kName = &decltype(names_)::value_type::first;
-  const std::string name = turned(host.name());
+  constexpr auto kDelegate = &decltype(names_)::value_type::second;
   // The names above it, and its own.
-  for (std::size_t end = name.find('.'); end != std::string::npos; end = name.find('.', end + 1)) {
-    const auto above = std::string_view(name).substr(0, end + 1);
-    for (const auto& row : std::ranges::equal_range(names_, above, {}, kName)) {
-      if (!search.consider(row.second)) return search.take();
+  for (std::size_t end = turned_name.find('.'); end != std::string_view::npos;
+       end = turned_name.find('.', end + 1)) {
+    const auto rows = std::ranges::equal_range(names_, turned_name.substr(0, end + 1), {}, kName);
+    if (!std::ranges::all_of(rows, consider, kDelegate)) return false;
+  }
+  if (host.kind() == PatternKind::kName) return true;
+  // Those below it.
+  auto row = std::ranges::upper_bound(names_, turned_name, {}, kName);
+  for (; row != names_.end() && row->first.starts_with(turned_name); ++row) {
+    if (!consider(row->second)) return false;
+  }
+  return true;
+}
+
+Delegations::Delegations(std::span<const Document> cluster,
+                         std::span<const PortRange> default_ports)
+    : cluster_(cluster),
+      default_ports_(default_ports.begin(), default_ports.end()),
+      to_all_(default_ports) {
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    if (!cluster[i].delegate) continue;
+    const auto& namespaces = cluster[i].delegate->namespaces;
+    if (std::ranges::find(namespaces, "*") != namespaces.end()) {
+      to_all_.add(*cluster[i].delegate);
+      continue;
+    }
+    for (const std::string& each : namespaces) {
+      std::vector<std::size_t>& numbers = by_namespace_[each];
+      if (numbers.empty() || numbers.back() != i) numbers.push_back(i);
     }
   }
-  if (host.kind() == PatternKind::kName) return search.take();
-  // Those below it.
-  auto row = std::ranges::upper_bound(names_, std::string_view(name), {}, kName);
-  for (; row != names_.end() && row->first.starts_with(name); ++row) {
-    if (!search.consider(row->second)) break;
+  to_all_.finish();
+}
+
+std::vector<const DelegatedHosts*> Delegations::to(std::string_view to_namespace) {
+  std::vector<const DelegatedHosts*> sets;
+  if (!to_all_.empty()) sets.push_back(&to_all_);
+  const auto numbers = by_namespace_.find(to_namespace);
+  if (numbers == by_namespace_.end()) return sets;
+  for (const std::size_t number : numbers->second) {
+    const auto [made, is_new] = made_.try_emplace(number, default_ports_);
+    if (is_new) {
+      made->second.add(*cluster_[number].delegate);
+      made->second.finish();
+    }
+    if (!made->second.empty()) sets.push_back(&made->second);
+  }
+  return sets;
+}
+
+Portion portion_of(std::span<const DelegatedHosts* const> sets, const Pattern& host,
+                   std::span<const PortRange> ports, std::size_t& budget) {
+  DelegatedHosts::Search search(host, std::vector<PortRange>(ports.begin(), ports.end()), budget);
+  const std::string name = turned(host.name());
+  for (const DelegatedHosts* set : sets) {
+    if (!set->look_for(host, name, search)) break;
   }
   return search.take();
 }

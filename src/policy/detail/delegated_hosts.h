@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,23 +22,18 @@ struct Portion {
   bool is_elsewhere = false;   // it is delegated, but on no port that was asked for
 };
 
+// The hosts of some delegations: add() them all, then finish().
 class DelegatedHosts {
  public:
-  // What may be spent on one document: 1 for each pair of ranges of ports that is compared, and
-  // kPartWork for each part that is made. A namespace must not be able to keep the gateway busy, or
-  // to fill its memory; ten thousand hosts that are delegated whole fit three times.
-  static constexpr std::size_t kMaxWork = 200'000;
+  // What is made of one host costs 1 for each pair of ranges of ports that is compared, and so much
+  // for each part that is made.
   static constexpr std::size_t kPartWork = 10;
 
-  // What the documents of those numbers delegate; it takes what it needs of them.
-  DelegatedHosts(std::span<const Document> cluster, std::span<const std::size_t> which,
-                 std::span<const PortRange> default_ports);
+  explicit DelegatedHosts(std::span<const PortRange> default_ports);
+  void add(const Delegation& delegation);
+  void finish();
 
   [[nodiscard]] bool empty() const { return names_.empty() && blocks_.empty(); }
-
-  // `ports`: of the host's entry. `budget` is what is left of the work that one document may make.
-  [[nodiscard]] Portion portion_of(const Pattern& host, std::span<const PortRange> ports,
-                                   std::size_t& budget) const;
 
  private:
   struct Delegate {
@@ -44,15 +41,43 @@ class DelegatedHosts {
     std::vector<PortRange> ports;
   };
   class Search;
+  friend Portion portion_of(std::span<const DelegatedHosts* const> sets, const Pattern& host,
+                            std::span<const PortRange> ports, std::size_t& budget);
+  bool look_for(const Pattern& host, std::string_view turned_name, Search& search) const;
 
   std::vector<std::pair<std::string, Delegate>> names_;  // by turned name, sorted
   std::vector<Delegate> blocks_;
   std::vector<PortRange> default_ports_;
 };
 
-// The numbers of the documents that delegate to the namespace.
-[[nodiscard]] std::vector<std::size_t> delegating_to(std::string_view to_namespace,
-                                                     std::span<const Document> cluster);
+// How much of the host on those ports (of ports_of()) the sets have. `budget`: what is left of the
+// work that may be done; where it ends, what was not looked at is not delegated.
+[[nodiscard]] Portion portion_of(std::span<const DelegatedHosts* const> sets, const Pattern& host,
+                                 std::span<const PortRange> ports, std::size_t& budget);
+
+// What the documents of a cluster delegate, to each namespace. Of each document there is one set,
+// whoever shares it; what is delegated to all is one.
+class Delegations {
+ public:
+  // The documents have to stay.
+  Delegations(std::span<const Document> cluster, std::span<const PortRange> default_ports);
+
+  // Good as long as this.
+  [[nodiscard]] std::vector<const DelegatedHosts*> to(std::string_view to_namespace);
+
+ private:
+  std::span<const Document> cluster_;
+  std::vector<PortRange> default_ports_;
+  DelegatedHosts to_all_;
+  std::map<std::string, std::vector<std::size_t>, std::less<>> by_namespace_;
+  std::map<std::size_t, DelegatedHosts> made_;
+};
+
+// The ports of a host: its own, else those of its entry, else the default ones. Sorted, none
+// touching another.
+[[nodiscard]] std::vector<PortRange> ports_of(const Pattern& host,
+                                              std::span<const PortRange> of_entry,
+                                              std::span<const PortRange> fallback);
 
 // `com.example.api.` for `api.example.com`.
 [[nodiscard]] std::string turned(std::string_view name);
