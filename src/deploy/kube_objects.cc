@@ -40,7 +40,8 @@ std::size_t rank_of(const KubeObject& object) {
   constexpr std::size_t kMiddle = kFirst.size();
   if (std::ranges::find(kLast, object.kind) != kLast.end()) return kMiddle + 2;
   if (object.api_version.starts_with("ebbgate.dev/")) return kMiddle + 3;
-  if (object.part == KubePart::kNamespaces) return kMiddle + 4;
+  const bool is_closing = object.part == KubePart::kNamespaces && object.kind == "NetworkPolicy";
+  if (is_closing) return kMiddle + 4;
   return kMiddle + (object.part == KubePart::kDaemonSets ? 1 : 0);
 }
 
