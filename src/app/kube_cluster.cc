@@ -19,6 +19,8 @@ using config::ResourceOutcome;
 constexpr Duration kFirstPause = std::chrono::seconds(1);  // before EKS is asked again; doubles
 constexpr Duration kLongestPause = std::chrono::seconds(30);
 constexpr Duration kDescribe = std::chrono::seconds(20);
+constexpr Duration kFirstLook = std::chrono::seconds(5);  // whether all is well; doubles if not
+constexpr Duration kLongestLook = std::chrono::minutes(2);
 constexpr Duration kAgeCheck = std::chrono::seconds(1);
 constexpr Duration kFarewell = std::chrono::seconds(3);
 constexpr const char* kUsualNamespace = "ebbgate-system";
@@ -154,6 +156,27 @@ net::Task<void> KubeCluster::live() {
   pod_watch_->start();
   policies_->start();
   start_reporter();
+  if (kube().way == config::Settings::Kube::Way::kEks) co_await follow_eks();
+}
+
+// A cluster that is made anew under its name is elsewhere, and has another authority; and AWS's
+// time, which tokens go by, is learnt from its answers. So EKS is asked while the API is not heard
+// of.
+net::Task<void> KubeCluster::follow_eks() {
+  for (Duration pause = kFirstLook;;) {
+    const auto end = co_await net::sleep_until(parts_.loop, parts_.loop.after(pause));
+    if (end == net::Wait::End::kStopped) co_return;
+    if (!pod_watch_->state().is_lost() && !policies_->lost_since()) {
+      pause = kFirstLook;
+      continue;
+    }
+    pause = std::min(2 * pause, kLongestLook);
+    const auto found = co_await ask_eks();
+    if (found && session_->follow(*found)) {
+      say("Kubernetes: the cluster " + kube().which + " is another one: " + found->server);
+      pause = kFirstLook;
+    }
+  }
 }
 
 void KubeCluster::serve() {
@@ -168,24 +191,27 @@ void KubeCluster::start_reporter() {
 
 // Asks until there is an answer: the gateway may well be older than the cluster, or its rights.
 net::Task<Result<kube::Access>> KubeCluster::eks_access() {
-  std::string last;
   for (Duration pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
-    auto client = co_await parts_.outbound->aws();
-    Result<kube::Access> access = std::unexpected(Error{});
-    if (client) {
-      access = co_await source::eks_access(parts_.loop, parts_.clock, **client, kube().which,
-                                           parts_.loop.after(kDescribe));
-    } else {
-      access = std::unexpected(std::move(client.error()));
-    }
+    auto access = co_await ask_eks();
     if (access) co_return access;
-    if (access.error().detail != last) {
-      last = access.error().detail;
-      say("Kubernetes: " + last + "; it is asked for again");
-    }
     const auto end = co_await net::sleep_until(parts_.loop, parts_.loop.after(pause));
     if (end == net::Wait::End::kStopped) co_return access;
   }
+}
+
+// Once. A trouble is said when it begins.
+net::Task<Result<kube::Access>> KubeCluster::ask_eks() {
+  Result<kube::Access> access = std::unexpected(Error{});
+  if (auto client = co_await parts_.outbound->aws()) {
+    access = co_await source::eks_access(parts_.loop, parts_.clock, **client, kube().which,
+                                         parts_.loop.after(kDescribe));
+  } else {
+    access = std::unexpected(std::move(client.error()));
+  }
+  std::string trouble = access ? "" : access.error().detail;
+  if (!access && trouble != eks_trouble_) say("Kubernetes: " + trouble + "; it is asked for again");
+  eks_trouble_ = std::move(trouble);
+  co_return access;
 }
 
 void KubeCluster::tell_pods() {

@@ -70,7 +70,9 @@ class KubeCluster {
   explicit KubeCluster(Parts parts);
 
   [[nodiscard]] net::Task<void> live();
+  [[nodiscard]] net::Task<void> follow_eks();
   [[nodiscard]] net::Task<Result<kube::Access>> eks_access();
+  [[nodiscard]] net::Task<Result<kube::Access>> ask_eks();
   void attach(std::unique_ptr<KubeSession> session);
   void start_reporter();
   void tell_freshness();
@@ -91,6 +93,7 @@ class KubeCluster {
   bool was_lost_ = false;
   bool was_told_of_outside_ = false;
   bool is_too_old_ = false;
+  std::string eks_trouble_;  // that was said last
   net::Timer age_timer_{&KubeCluster::on_age_timer, this};
   net::Background seeker_;
   net::Background farewell_;

@@ -88,13 +88,23 @@ Result<std::unique_ptr<KubeSession>> KubeSession::make(net::Loop& loop, kube::Ac
   made->origin_ = access.server;
   made->access_ = std::move(access);
   made->resolver_ = std::move(*resolver);
-  const kube::Access& way = made->access_;
-  made->transport_.emplace(
-      *way.authenticator,
-      kube::network_dial(loop, *made->resolver_, way.ca_pem, way.tls_name, way.ca_file));
-  client.server = way.server;
+  made->transport_.emplace(*made->access_.authenticator, made->dial(loop));
+  client.server = made->access_.server;
   made->client_.emplace(loop, *made->transport_, [] { return random_seed(); }, std::move(client));
   return made;
+}
+
+kube::ClusterTransport::Dial KubeSession::dial(net::Loop& loop) const {
+  return kube::network_dial(loop, *resolver_, access_.ca_pem, access_.tls_name, access_.ca_file);
+}
+
+bool KubeSession::follow(const kube::Access& found) {
+  if (access_.server == found.server && access_.ca_pem == found.ca_pem) return false;
+  access_.server = found.server;
+  access_.ca_pem = found.ca_pem;
+  transport_->set_dial(dial(client_->loop()));
+  client_->set_server(access_.server);
+  return true;
 }
 
 std::vector<OwnFlag> kube_session_flags(KubeSessionOptions& options) {

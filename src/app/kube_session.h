@@ -44,8 +44,14 @@ class KubeSession {
   // Where the access is from, for messages: "the context dev of /home/me/.kube/config".
   [[nodiscard]] const std::string& origin() const { return origin_; }
 
+  // Goes on where `found` says that the API is now, as whom it came before. False: that is where it
+  // is already.
+  bool follow(const kube::Access& found);
+
  private:
   KubeSession() = default;
+
+  [[nodiscard]] kube::ClusterTransport::Dial dial(net::Loop& loop) const;
 
   std::string origin_;
   kube::Access access_;

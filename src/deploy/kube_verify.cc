@@ -132,7 +132,7 @@ net::Task<kube::Outcome<std::optional<std::string>>> KubeVerifier::find(kube::Re
 }
 
 net::Task<void> KubeVerifier::api_endpoint() {
-  const std::string server = client_->options().server;
+  const std::string server = client_->server();
   auto version = co_await client_->get_path("/version");
   const std::string change =
       "`aws eks update-cluster-config --name NAME --resources-vpc-config "

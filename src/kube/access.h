@@ -56,6 +56,12 @@ class ClusterTransport final : public https::StreamTransport {
   [[nodiscard]] net::Task<Result<https::Response>> stream(https::Request request,
                                                           https::BodySink sink) override;
 
+  // Whom it trusts is somebody else from now on; what is under way keeps its connection.
+  void set_dial(Dial dial) {
+    dial_ = std::move(dial);
+    transport_.reset();
+  }
+
  private:
   struct Way {
     std::shared_ptr<https::StreamTransport> transport;

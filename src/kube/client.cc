@@ -62,7 +62,7 @@ Duration Client::jittered(Duration bound) const {
 Request Client::request(std::string method, std::string path) const {
   Request out;
   out.method = std::move(method);
-  out.url = options_.server + path;
+  out.url = *server_ + path;
   out.headers = {{"Accept", "application/json"}};
   out.timeout = options_.timeout;
   out.max_body = options_.max_object;

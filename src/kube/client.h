@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,10 +68,13 @@ class Client {
       : loop_(&loop),
         transport_(&transport),
         random_(std::move(random)),
+        server_(std::make_shared<std::string>(options.server)),
         options_(std::move(options)) {}
   // The same way to the API as `other` has, with other patience.
   Client(const Client& other, ClientOptions options)
-      : Client(*other.loop_, *other.transport_, other.random_, std::move(options)) {}
+      : Client(*other.loop_, *other.transport_, other.random_, std::move(options)) {
+    server_ = other.server_;
+  }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -108,6 +112,10 @@ class Client {
   [[nodiscard]] net::Loop& loop() const { return *loop_; }
   [[nodiscard]] https::StreamTransport& transport() const { return *transport_; }
   [[nodiscard]] const ClientOptions& options() const { return options_; }
+  [[nodiscard]] const std::string& server() const { return *server_; }
+  // From now on it is asked there, by those that were made from this one, too; what is under way
+  // ends where it began.
+  void set_server(std::string server) { *server_ = std::move(server); }
   [[nodiscard]] std::uint64_t random() const { return random_(); }
   // `bound` less a random part of up to half of it.
   [[nodiscard]] Duration jittered(Duration bound) const;
@@ -126,7 +134,8 @@ class Client {
   net::Loop* loop_;
   https::StreamTransport* transport_;
   std::function<std::uint64_t()> random_;
-  ClientOptions options_;
+  std::shared_ptr<std::string> server_;  // of all that were made from one
+  ClientOptions options_;                // but its server
 };
 
 }  // namespace ebbgate::kube

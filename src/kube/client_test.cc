@@ -48,6 +48,16 @@ TEST(Client, GetsAnObject) {
             "https://api.example:6443/apis/ebbgate.dev/v1/namespaces/shop/egresspolicies/a");
 }
 
+TEST(Client, TakesThoseThatWereMadeFromItToAnotherServer) {
+  World world;
+  Client other(world.client, {.server = "https://api.example:6443"});
+  world.client.set_server("https://other.example");
+  world.api.add(object("a", "1"));
+  EXPECT_EQ(world.run(other.get({.plural = "pods", .in_namespace = "shop"}, "a")),
+            object("a", "1"));
+  EXPECT_EQ(world.api.seen[0].url, "https://other.example/api/v1/namespaces/shop/pods/a");
+}
+
 TEST(Client, TriesACreationAndReadsALog) {
   World one;
   one.api.status(201, "{}");

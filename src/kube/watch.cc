@@ -69,6 +69,7 @@ class ListWatch::Impl {
   Selection selection_;
   WatchOptions options_;
   WatchState state_;
+  std::string server_;                  // that its version is of
   std::optional<MonotonicTime> heard_;  // when anything came last
   int failures_in_row_ = 0;
   net::Background running_;
@@ -105,6 +106,11 @@ Duration ListWatch::Impl::pause(const Failure& failure) const {
 net::Task<void> ListWatch::Impl::run() {
   net::Loop& loop = client_.loop();
   while (!loop.is_giving_up()) {
+    // A version is one server's: another one may know the same, of other objects.
+    if (server_ != client_.server()) {
+      server_ = client_.server();
+      state_.version.clear();
+    }
     const bool is_listing = state_.version.empty();
     Outcome<void> done;
     try {
@@ -155,7 +161,7 @@ https::Request ListWatch::Impl::request() const {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
       client_.jittered(2 * options_.stream));  // once to twice as long
   https::Request out;
-  out.url = client_.options().server + resource_.path() +
+  out.url = client_.server() + resource_.path() +
             "?watch=true&allowWatchBookmarks=true&resourceVersion=" +
             detail::percent_encoded(state_.version) +
             "&timeoutSeconds=" + std::to_string(std::max<std::int64_t>(seconds.count(), 1)) +

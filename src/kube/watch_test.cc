@@ -115,6 +115,23 @@ TEST(ListWatch, ListsAnewWhereTheVersionIsGone) {
   }
 }
 
+TEST(ListWatch, ListsAnewWhereTheServerIsAnother) {
+  testing::World world;
+  world.api.add(list("10", object("a", "1")))
+      .add(event("ADDED", object("b", "11")))
+      .add(list("5", object("c", "4")));
+  ObjectSet set([&] {
+    if (set.objects().size() == 2) world.client.set_server("https://other.example");
+  });
+  ListWatch watch(world.client, {.plural = "pods"}, set);
+  watch.start();
+  world.loop->run();
+  ASSERT_GE(world.api.seen.size(), 3U);
+  EXPECT_EQ(world.api.seen[2].url, "https://other.example/api/v1/pods?limit=500");
+  ASSERT_EQ(set.objects().size(), 1U);
+  EXPECT_EQ(set.objects().begin()->first.name, "c");
+}
+
 TEST(ListWatch, ResumesWhereAStreamBreaks) {
   const Watched out = run({body(list("10", "")),
                            {.pieces = {event("ADDED", object("a", "11")), R"({"type":"ADD)"},
