@@ -1,13 +1,13 @@
 #include "kube/gateway_lease.h"
 
 #include <algorithm>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "kube/detail/persistent.h"
 #include "kube/detail/say_once.h"
+#include "kube/detail/scan.h"
 #include "kube/detail/stamp.h"
-#include "net/background.h"
 #include "net/signal.h"
 
 namespace ebbgate::kube {
@@ -16,6 +16,16 @@ namespace {
 // Between two writes, whatever happens to the Lease.
 constexpr Duration kLeastPause = std::chrono::milliseconds(200);
 constexpr int kHeldByAnother = 1;  // a kind of complaint
+// That somebody else wrote it is news once the watch did not bring it either.
+constexpr int kMostConflicts = 3;
+
+[[nodiscard]] std::string version_in(std::string_view object) {
+  std::string out;
+  const bool is_json = detail::scan(object, [&](detail::Path path, const detail::Scalar& value) {
+    if (value.text && detail::is_at(path, {"metadata", "resourceVersion"})) out = *value.text;
+  });
+  return is_json ? out : std::string();
+}
 
 }  // namespace
 
@@ -30,14 +40,14 @@ class GatewayLease::Impl {
         trouble_(std::move(say)),
         changed_(client.loop()),
         ended_(client.loop()),
-        acquired_(clock.wall()) {}
+        acquired_(clock.wall()),
+        running_(client.loop(), [this] { return run(); }) {}
 
-  void start() {
-    running_.start(run(), [](const std::exception_ptr& why) { std::rethrow_exception(why); });
-  }
-  void set_digest(std::string digest) {
-    if (digest == digest_) return;
+  void start() { running_.start(); }
+  void set_policy(std::string digest, std::string invalid) {
+    if (digest == digest_ && invalid == invalid_) return;
     digest_ = std::move(digest);
+    invalid_ = std::move(invalid);
     is_due_ = true;
     changed_.notify_all();
   }
@@ -46,6 +56,7 @@ class GatewayLease::Impl {
     was_seen_ |= found != nullptr && found->holder == options_.holder;
     // Somebody has removed it.
     if (std::exchange(was_there_, found != nullptr) && found == nullptr) {
+      version_.clear();
       is_due_ = true;
       changed_.notify_all();
     }
@@ -80,13 +91,16 @@ class GatewayLease::Impl {
   net::Signal ended_;
   WallTime acquired_;
   std::string digest_;
+  std::string invalid_;
+  std::string version_;  // of what we wrote last; empty: what the set has counts
+  int conflicts_ = 0;    // in a row
   bool is_due_ = false;
   bool is_leaving_ = false;
   bool is_ours_ = false;    // we wrote it
   bool was_there_ = false;  // the set has it
   bool was_seen_ = false;   // the set had it as ours
   std::uint64_t failures_ = 0;
-  net::Background running_;
+  detail::Persistent running_;
 };
 
 bool GatewayLease::Impl::is_held_by_another() const {
@@ -99,7 +113,7 @@ bool GatewayLease::Impl::is_held_by_another() const {
 std::string GatewayLease::Impl::object() const {
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(options_.times.duration).count();
-  const nlohmann::json out = {
+  nlohmann::json out = {
       {"apiVersion", "coordination.k8s.io/v1"},
       {"kind", "Lease"},
       {"metadata",
@@ -112,6 +126,11 @@ std::string GatewayLease::Impl::object() const {
         {"leaseDurationSeconds", std::max<std::int64_t>(seconds, 1)},
         {"acquireTime", detail::micro_time(acquired_)},
         {"renewTime", detail::micro_time(clock_.wall())}}}};
+  auto& metadata = out["metadata"];
+  if (!invalid_.empty()) metadata["annotations"][kInvalidAnnotation] = invalid_;
+  const std::string version =
+      is_ours_ && version_.empty() ? gateways_.version_of(options_.lease) : version_;
+  if (!version.empty()) metadata["resourceVersion"] = version;
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -138,13 +157,19 @@ net::Task<void> GatewayLease::Impl::run() {
     const auto done = co_await renew();
     if (done) {
       is_ours_ = true;
+      version_ = version_in(*done);
+      conflicts_ = 0;
       backoff = options_.backoff;
       trouble_.over(here() + " is renewed again");
       co_await rest(options_.times.renewal, true);
       continue;
     }
     ++failures_;
-    trouble_.about(done.error(), here() + " cannot be renewed");
+    if (done.error().is_conflict()) version_.clear();
+    conflicts_ = done.error().is_conflict() ? conflicts_ + 1 : 0;
+    if (conflicts_ == 0 || conflicts_ >= kMostConflicts) {
+      trouble_.about(done.error(), here() + " cannot be renewed");
+    }
     const Duration asked = done.error().retry_after.value_or(Duration{});
     co_await rest(std::max(client_.jittered(backoff), std::min(asked, options_.times.duration)),
                   false);
@@ -177,8 +202,8 @@ GatewayLease::~GatewayLease() = default;
 void GatewayLease::start() {
   impl_->start();
 }
-void GatewayLease::set_digest(std::string digest) {
-  impl_->set_digest(std::move(digest));
+void GatewayLease::set_policy(std::string digest, std::string invalid) {
+  impl_->set_policy(std::move(digest), std::move(invalid));
 }
 void GatewayLease::on_gateways() {
   impl_->on_gateways();

@@ -34,11 +34,13 @@ class GatewayLease {
   GatewayLease(const GatewayLease&) = delete;
   GatewayLease& operator=(const GatewayLease&) = delete;
 
-  // Begins to renew; once. A Lease of this name is taken over, whoever held it before; later on,
-  // another process that took it over keeps it as long as it renews it.
+  // Begins to renew; once. A Lease of this name is taken over, whoever held it before; later on it
+  // is written only as it was seen last: another process that took it over keeps it as long as it
+  // renews it.
   void start();
-  // Renews it at once where the digest is another one, or where the set shows that it is gone.
-  void set_digest(std::string digest);
+  // Renews it at once where they are others, or where the set shows that it is gone. `digest`,
+  // `invalid`: what its annotations say (kube/gateways.h).
+  void set_policy(std::string digest, std::string invalid);
   void on_gateways();
   // Deletes it, if it is still ours, and ends: at the latest at the deadline.
   [[nodiscard]] net::Task<void> farewell(Deadline deadline);

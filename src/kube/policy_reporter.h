@@ -1,6 +1,7 @@
 // Tells people what became of their policies: keeps this gateway's Lease, and while this gateway is
-// the first of those that live, writes the status of each resource and its events, for all of them.
-// On one loop; it holds nothing up, and what fails is tried again in time.
+// the first of those that live and have a policy, writes the status of each resource and its
+// events, for all of them. Namespaces take turns, so that none holds up another one's status. On
+// one loop; what fails is tried again in time.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,9 @@ struct ReporterOptions {
   std::string gateway;       // this one's name
   GatewayTimes times = {};
   Duration pause = std::chrono::milliseconds(100);  // between two calls
+  // Between two events, and between two about one resource: what holds when that is over is told.
+  Duration event_pause = std::chrono::milliseconds(300);
+  Duration event_gap = std::chrono::minutes(1);
   // After a load: by then the others have said that they go by it, too.
   Duration gather = std::chrono::milliseconds(500);
   // Where nothing but the number of gateways has changed: first see whether it stays.

@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "kube/detail/hash.h"
 #include "kube/detail/stamp.h"
 
 namespace ebbgate::kube {
 namespace {
 
+using detail::Hash;
 using nlohmann::json;
 
 constexpr const char* kApiVersion = "ebbgate.dev/v1alpha1";
@@ -49,28 +51,6 @@ struct Condition {
 [[nodiscard]] const char* kind_of(const ResourceReport& report) {
   return report.id.in_namespace.empty() ? "ClusterEgressPolicy" : "EgressPolicy";
 }
-
-// FNV-1a.
-class Hash {
- public:
-  void add(std::string_view text) {
-    for (const char c : text) add_octet(static_cast<unsigned char>(c));
-    add_octet(0);
-  }
-  void add(std::int64_t number) { add(std::to_string(number)); }
-  [[nodiscard]] std::string hex() const {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string out;
-    for (int shift = 60; shift >= 0; shift -= 4) {
-      out.push_back(kDigits[(value_ >> static_cast<unsigned>(shift)) & 15U]);
-    }
-    return out;
-  }
-
- private:
-  void add_octet(unsigned char octet) { value_ = (value_ ^ octet) * 1'099'511'628'211U; }
-  std::uint64_t value_ = 14'695'981'039'346'656'037U;
-};
 
 // Errors first: what is cut is of less weight.
 [[nodiscard]] std::vector<const ResourceProblem*> by_weight(const ResourceReport& report) {
@@ -119,26 +99,42 @@ class Hash {
   return {"Accepted", false, "Invalid", with_first_problem("it is invalid", report)};
 }
 
+// What others keep is kept, whatever the reporter knows of it.
+[[nodiscard]] std::int64_t generation_among(const ResourceReport& report, Coverage coverage) {
+  return std::max(report.generation_in_force, coverage.kept);
+}
+[[nodiscard]] ResourceState state_among(const ResourceReport& report, Coverage coverage) {
+  const bool is_kept = report.state == ResourceState::kNeverGood && coverage.kept > 0;
+  return is_kept ? ResourceState::kLastGoodKept : report.state;
+}
+
 [[nodiscard]] Condition programmed(const ResourceReport& report, Coverage coverage) {
   const std::string share = " on " + std::to_string(coverage.in_force) + " of " +
                             std::to_string(coverage.gateways) + " gateways";
-  const std::string kept =
-      "generation " + std::to_string(report.generation_in_force) + " stays in force" + share;
-  if (report.state == ResourceState::kLastGoodKept) {
-    return {"Programmed", false, "LastGoodKept", kept};
+  const std::int64_t generation = generation_among(report, coverage);
+  const std::string kept = "generation " + std::to_string(generation) + " stays in force" + share;
+  const ResourceState state = state_among(report, coverage);
+  const bool is_namespaced = !report.id.in_namespace.empty();
+  if (state == ResourceState::kLastGoodKept && coverage.closed > 0) {
+    return {"Programmed", false, "KeptInPart",
+            kept + ", and on " + std::to_string(coverage.closed) +
+                ", which never knew a valid form of it, " +
+                (is_namespaced ? "whatever pods of its namespace ask for is refused"
+                               : "no new policy is taken") +
+                ", until it is corrected or deleted"};
   }
-  if (report.state == ResourceState::kNeverGood && !report.id.in_namespace.empty()) {
+  if (state == ResourceState::kLastGoodKept) return {"Programmed", false, "LastGoodKept", kept};
+  if (state == ResourceState::kNeverGood && is_namespaced) {
     return {"Programmed", false, "NamespaceClosed",
             "it never was valid: whatever pods of its namespace ask for is refused until it is "
             "corrected or deleted"};
   }
-  if (report.state == ResourceState::kNeverGood) {
+  if (state == ResourceState::kNeverGood) {
     return {"Programmed", false, "Pending",
             "it never was valid: no gateway takes any new policy until it is corrected or deleted"};
   }
-  if (report.generation_in_force != report.generation) {
-    return {"Programmed", false, "Pending",
-            report.generation_in_force == 0 ? "it is not in force yet" : kept};
+  if (generation != report.generation) {
+    return {"Programmed", false, "Pending", generation == 0 ? "it is not in force yet" : kept};
   }
   const bool is_everywhere = coverage.in_force == coverage.gateways && coverage.gateways > 0;
   return {"Programmed", is_everywhere, is_everywhere ? "Programmed" : "Pending",
@@ -210,10 +206,13 @@ class Hash {
   return name;
 }
 
-// What came of it in one word: the reason of the event that tells it.
-[[nodiscard]] std::string outcome_of(const std::string& accepted, const std::string& programmed) {
+// What came of it in one word: the reason of the event that tells it. That some gateways do not
+// keep what others do changes as gateways come and go, and is for the status to say.
+[[nodiscard]] std::string word_for(const std::string& accepted, const std::string& programmed) {
+  if (accepted != "Invalid") return accepted;
+  if (programmed == "KeptInPart") return "LastGoodKept";
   const bool is_told_by_second = programmed == "LastGoodKept" || programmed == "NamespaceClosed";
-  return accepted == "Invalid" && is_told_by_second ? programmed : accepted;
+  return is_told_by_second ? programmed : accepted;
 }
 
 }  // namespace
@@ -271,11 +270,18 @@ std::string status_patch(const ResourceReport& report, Coverage coverage, std::s
                          WallTime now) {
   const json parsed = json::parse(object, nullptr, false);
   const json* present = member(&parsed, "status");
+  const bool is_in_force = generation_among(report, coverage) != 0;
   json status = {{"observedGeneration", report.generation},
-                 {"gateways", report.generation_in_force == 0 ? 0 : coverage.in_force},
+                 {"gateways", is_in_force ? coverage.in_force : 0},
                  {"allow", report.allow},
                  {"deny", report.deny},
                  {"conditions", json::array()}};
+  if (state_among(report, coverage) != report.state) {  // others know what is in force, not we
+    for (const char* key : {"allow", "deny"}) {
+      const json* there = member(present, key);
+      if (there != nullptr && there->is_number_unsigned()) status[key] = *there;
+    }
+  }
   for (const Condition& each : {accepted(report), programmed(report, coverage)}) {
     status["conditions"].push_back(written(each, report.generation, present, now));
   }
@@ -295,20 +301,30 @@ std::string event_namespace(const ResourceReport& report) {
   return report.id.in_namespace.empty() ? "default" : report.id.in_namespace;
 }
 
-std::string event_for(const ResourceReport& report, std::string_view object,
-                      std::string_view gateway, WallTime now) {
+Told told_by(std::string_view object) {
   const json parsed = json::parse(object, nullptr, false);
   const json* status = member(&parsed, "status");
-  const json* before = find_condition(status, "Accepted");
-  const std::string told = outcome_of(text_at(before, "reason"),
-                                      text_at(find_condition(status, "Programmed"), "reason"));
+  const json* accepted = find_condition(status, "Accepted");
+  const json* generation = member(accepted, "observedGeneration");
+  return {.outcome = word_for(text_at(accepted, "reason"),
+                              text_at(find_condition(status, "Programmed"), "reason")),
+          .generation = generation != nullptr && generation->is_number_integer()
+                            ? generation->get<std::int64_t>()
+                            : 0};
+}
+
+Told outcome_of(const ResourceReport& report, Coverage coverage) {
+  return {.outcome = word_for(accepted(report).reason, programmed(report, coverage).reason),
+          .generation = report.generation};
+}
+
+std::string event_for(const ResourceReport& report, Coverage coverage, const Told& told,
+                      std::string_view gateway, WallTime now) {
   const Condition judged = accepted(report);
-  const Condition in_force = programmed(report, {});
-  const std::string outcome = outcome_of(judged.reason, in_force.reason);
+  const std::string outcome = outcome_of(report, coverage).outcome;
   const bool is_well = report.state == ResourceState::kAccepted;
-  if (is_well && (told.empty() || told == outcome)) return {};
-  const json* about = member(before, "observedGeneration");
-  if (told == outcome && about != nullptr && *about == report.generation) return {};
+  if (is_well && (told.outcome.empty() || told.outcome == outcome)) return {};
+  if (told == outcome_of(report, coverage)) return {};
 
   Hash key;
   key.add(report.uid);
@@ -317,11 +333,12 @@ std::string event_for(const ResourceReport& report, std::string_view object,
   const std::string suffix = "." + key.hex();
   std::string note = judged.message;
   if (is_well) note = "it is valid again, and all of it counts";
-  if (report.state == ResourceState::kLastGoodKept) {
-    note =
-        "generation " + std::to_string(report.generation_in_force) + " stays in force, as " + note;
-  } else if (report.state == ResourceState::kNeverGood) {
-    note = in_force.message + ". " + note;
+  const ResourceState state = state_among(report, coverage);
+  if (state == ResourceState::kLastGoodKept) {
+    note = "generation " + std::to_string(generation_among(report, coverage)) +
+           " stays in force, as " + note;
+  } else if (state == ResourceState::kNeverGood) {
+    note = programmed(report, coverage).message + ". " + note;
   }
   json regarding = {
       {"apiVersion", kApiVersion}, {"kind", kind_of(report)}, {"name", report.id.name}};

@@ -52,10 +52,13 @@ struct ResourceReport {
 // resources. 16 hexadecimal digits; for telling apart, not against anybody who forges one.
 [[nodiscard]] std::string digest_of(std::span<const ResourceReport> reports);
 
-// How many of the gateways that serve go by the generation in force.
+// How many of the gateways that serve go by the generation in force. Of a resource that is invalid,
+// some may keep a good form that others never knew.
 struct Coverage {
   std::size_t in_force = 0;
   std::size_t gateways = 0;
+  std::size_t closed = 0;  // have no form of it
+  std::int64_t kept = 0;   // the generation that `in_force` of them keep; 0: none, or it is valid
   bool operator==(const Coverage&) const = default;
 };
 
@@ -65,12 +68,22 @@ struct Coverage {
 [[nodiscard]] std::string status_patch(const ResourceReport& report, Coverage coverage,
                                        std::string_view object, WallTime now);
 
+// What people were told by an event.
+struct Told {
+  std::string outcome = {};  // in one word, the event's reason; empty: nothing yet
+  std::int64_t generation = 0;
+  bool operator==(const Told&) const = default;
+};
+// By the resource's present status, which is written once the event was.
+[[nodiscard]] Told told_by(std::string_view object);
+[[nodiscard]] Told outcome_of(const ResourceReport& report, Coverage coverage);
+
 // `gateway`: who tells. Out: what to POST to `namespaces/<event_namespace()>/events` of
-// events.k8s.io/v1; empty where `object` shows that it was told: once for each generation and
-// outcome. That all is well is told only where it was not before. The name of the event is made of
-// what it tells: a second one is a conflict.
-[[nodiscard]] std::string event_for(const ResourceReport& report, std::string_view object,
-                                    std::string_view gateway, WallTime now);
+// events.k8s.io/v1; empty where it was told: once for each generation and outcome. That all is well
+// is told only where it was not before. The name of the event is made of what it tells: a second
+// one is a conflict.
+[[nodiscard]] std::string event_for(const ResourceReport& report, Coverage coverage,
+                                    const Told& told, std::string_view gateway, WallTime now);
 [[nodiscard]] std::string event_namespace(const ResourceReport& report);
 
 // Valid UTF-8 of at most `max` octets: what is not, and control characters, as %XX.

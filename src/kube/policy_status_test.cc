@@ -123,6 +123,26 @@ TEST(PolicyStatus, SaysInPlainWordsWhatBecameOfIt) {
        "False NamespaceClosed",
        "whatever pods of its namespace ask for is refused",
        "0"},
+      // Others keep what the reporter never knew, and the other way round.
+      {report(State::kNeverGood, 5, 0),
+       {2, 3, 1, 4},
+       "False Invalid",
+       "False KeptInPart",
+       "generation 4 stays in force on 2 of 3 gateways, and on 1, which never knew a valid form of "
+       "it, whatever pods of its namespace ask for is refused, until it is corrected or deleted",
+       "2"},
+      {report(State::kLastGoodKept, 5, 4),
+       {1, 3, 2, 4},
+       "False Invalid",
+       "False KeptInPart",
+       "generation 4 stays in force on 1 of 3 gateways, and on 2,",
+       "1"},
+      {report(State::kNeverGood, 5, 0),
+       {2, 2, 0, 4},
+       "False Invalid",
+       "False LastGoodKept",
+       "generation 4 stays in force on 2 of 2 gateways",
+       "2"},
       {of_cluster,
        {3, 3},
        "False Invalid",
@@ -154,6 +174,17 @@ TEST(PolicyStatus, SaysInPlainWordsWhatBecameOfIt) {
     // What the API has already is not written.
     EXPECT_EQ(status_patch(each.report, each.coverage, applied(patch), at(99)), "");
   }
+}
+
+TEST(PolicyStatus, WhatOthersKeepIsNotCountedByOneThatNeverKnewIt) {
+  ResourceReport fresh = report(State::kNeverGood, 5, 0);
+  fresh.allow = fresh.deny = 0;
+  const std::string kept =
+      applied(status_patch(report(State::kLastGoodKept, 5, 4), {2, 2}, "", at(0)));
+  const std::string patch = status_patch(fresh, {2, 3, 1, 4}, kept, at(1));
+  EXPECT_EQ(at(patch, {"status", "allow"}), "2");
+  EXPECT_EQ(at(patch, {"status", "deny"}), "1");
+  EXPECT_EQ(at(status_patch(fresh, {0, 3, 3}, kept, at(1)), {"status", "allow"}), "0");
 }
 
 TEST(PolicyStatus, AConditionKeepsItsTimeWhileItsStatusStays) {
@@ -275,9 +306,15 @@ TEST(PolicyEvent, TellsEachOutcomeOfAGenerationOnce) {
       {report(State::kPartlyDelegated), status_of(good), "Warning PartlyDelegated"},
       {report(State::kNotDelegated), status_of(good), "Warning NotDelegated"},
       {report(State::kNotDelegated), status_of(report(State::kNotDelegated)), ""},
+      // That only some of them keep it comes and goes with gateways, and is told by the status
+      // only.
+      {bad, applied(status_patch(closed, {2, 3, 1, 4}, "", at(0))), ""},
   };
+  EXPECT_EQ(outcome_of(closed, {2, 3, 1, 4}), (Told{"LastGoodKept", 5}));
+  EXPECT_TRUE(has(event_for(closed, {2, 3, 1, 4}, {}, "gw", at(0)),
+                  "generation 4 stays in force, as it is invalid"));
   for (const Case& each : cases) {
-    const std::string event = event_for(each.report, each.object, "gw-1", at(60));
+    const std::string event = event_for(each.report, {}, told_by(each.object), "gw-1", at(60));
     if (each.outcome.empty()) {
       EXPECT_EQ(event, "") << each.object;
       continue;
@@ -289,8 +326,9 @@ TEST(PolicyEvent, TellsEachOutcomeOfAGenerationOnce) {
     EXPECT_EQ(at(event, {"regarding", "uid"}), "\"u-1\"");
     EXPECT_EQ(at(event, {"metadata", "namespace"}), "\"shop\"");
     // By whoever and whenever it is told: the same name.
-    EXPECT_EQ(at(event, {"metadata", "name"}),
-              at(event_for(each.report, each.object, "gw-2", at(99)), {"metadata", "name"}));
+    EXPECT_EQ(
+        at(event, {"metadata", "name"}),
+        at(event_for(each.report, {}, told_by(each.object), "gw-2", at(99)), {"metadata", "name"}));
   }
 }
 
@@ -298,7 +336,7 @@ TEST(PolicyEvent, IsWithinTheLimitsOfAnEvent) {
   ResourceReport bad = report(State::kNeverGood, 1, 0);
   bad.id = {"", std::string(234, 'a') + "-." + std::string(17, 'b')};
   bad.problems = {error(std::string(3000, 'c'))};
-  const std::string event = event_for(bad, "", std::string(300, 'g'), at(0));
+  const std::string event = event_for(bad, {}, {}, std::string(300, 'g'), at(0));
   EXPECT_EQ(at(event, {"metadata", "namespace"}), "\"default\"");
   EXPECT_EQ(at(event, {"regarding", "namespace"}), "");
   EXPECT_EQ(at(event, {"reason"}), "\"Invalid\"");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "kube/detail/scan.h"
 #include "kube/gateways.h"
 #include "kube/policy_reporter.h"
+#include "net/background.h"
 #include "net/signal.h"
 #include "net/testing.h"
 
@@ -48,17 +50,33 @@ std::vector<std::string> names(const std::vector<Gateway>& gateways) {
 }
 using Names = std::vector<std::string>;
 
-TEST(LeaseName, IsOneThatTheApiTakes) {
+TEST(LeaseName, IsOneThatTheApiTakesAndNobodyElses) {
+  const std::string longest(245, 'a');
+  for (const std::string& gateway :
+       {std::string("ebbgate-6d5f-x2x"), std::string("ip-10-0-0-1.eu-west-2.compute.internal"),
+        std::string("a--b"), longest}) {
+    EXPECT_EQ(lease_name_of(gateway), "ebbgate-" + gateway);
+  }
+  EXPECT_EQ(lease_name_of(""), "ebbgate");
+  // What is not the gateway's name to the letter has a hash of it.
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"ebbgate-6d5f-x2x", "ebbgate-ebbgate-6d5f-x2x"},
-      {"ip-10-0-0-1.eu-west-2.compute.internal", "ebbgate-ip-10-0-0-1.eu-west-2.compute.internal"},
-      {"Host_1", "ebbgate-host-1"},
-      {"-a..b.-.c-", "ebbgate-a.b.c"},
-      {"h\u00e9", "ebbgate-h"},
-      {"", "ebbgate"},
-      {std::string(300, 'a'), "ebbgate-" + std::string(245, 'a')},
+      {"gw_a", "ebbgate-gw-a-"},
+      {"GW-A", "ebbgate-gw-a-"},
+      {"gw-a-", "ebbgate-gw-a-"},
+      {"-a..b.-.c-", "ebbgate--a.b.c-"},
+      {"h\u00e9", "ebbgate-h-"},
+      {"_", "ebbgate-"},
+      {longest + "a", "ebbgate-" + longest.substr(9) + "-"},
+      {longest + "b", "ebbgate-" + longest.substr(9) + "-"},
   };
-  for (const auto& [gateway, expected] : cases) EXPECT_EQ(lease_name_of(gateway), expected);
+  std::set<std::string> seen;
+  for (const auto& [gateway, prefix] : cases) {
+    const std::string name = lease_name_of(gateway);
+    ASSERT_TRUE(name.starts_with(prefix)) << name;
+    EXPECT_EQ(name.size(), prefix.size() + 8) << name;
+    EXPECT_EQ(name.substr(prefix.size()).find_first_not_of("0123456789abcdef"), name.npos) << name;
+    EXPECT_TRUE(seen.insert(name).second) << name;
+  }
 }
 
 TEST(GatewaySet, JudgesByTheTimeSinceALeaseChanged) {
@@ -101,20 +119,60 @@ TEST(GatewaySet, JudgesByTheTimeSinceALeaseChanged) {
   EXPECT_EQ(set.gone(), Names{});
   now += 9min;
   EXPECT_EQ(set.gone(), Names{"ebbgate-a"});  // 10 minutes and 2 s
-  // While nothing was heard, nobody can have been seen to live.
-  set.on_freshness();
-  EXPECT_EQ(set.gone(), Names{});
-  EXPECT_EQ(names(set.live()), (Names{"ebbgate-a", "ebbgate-b"}));
   set.take(Change::kRemoved, lease("ebbgate-b", "6", ""));
   set.settle();
-  EXPECT_EQ(names(set.live()), Names{"ebbgate-a"});
   EXPECT_EQ(set.find("ebbgate-b"), nullptr);
+  EXPECT_EQ(set.version_of("ebbgate-a"), "2");
+  EXPECT_EQ(set.version_of("ebbgate-b"), "");
+}
+
+TEST(GatewaySet, TheTimeInWhichNothingWasHeardCountsForNobodyAndNoOtherDoes) {
+  MonotonicTime now = at(1h);
+  WatchState watch;
+  GatewaySet set([&] { return now; }, nullptr);
+  set.follow(watch);
+  const auto change = [&](std::optional<MonotonicTime> lost_since) {
+    watch.lost_since = lost_since;
+    set.on_freshness();
+  };
+  set.take(Change::kPut, lease("ebbgate-a", "1", "d"));
+  set.take(Change::kPut, lease("ebbgate-b", "2", "d"));
+  now += 5min;
+  watch.is_synced = true;
+  change({});
+  EXPECT_EQ(names(set.live()), (Names{"ebbgate-a", "ebbgate-b"}));
+  now += 10s;
+  set.take(Change::kPut, lease("ebbgate-b", "3", "d"));
+  // Lost for an hour, which is noticed after a minute.
+  now += 10s;
+  const MonotonicTime last_heard = now;
+  now += 1min;
+  change(last_heard);
+  EXPECT_EQ(names(set.live()), Names{});
+  EXPECT_EQ(set.gone(), Names{});
+  now += 59min;
+  change({});
+  EXPECT_EQ(names(set.live()), (Names{"ebbgate-a", "ebbgate-b"}));
+  now += 9s;
+  EXPECT_EQ(names(set.live()), (Names{"ebbgate-a", "ebbgate-b"}));
+  now += 1s;  // 30 s in which a did not renew its Lease
+  EXPECT_EQ(names(set.live()), Names{"ebbgate-b"});
+  // A watch that comes and goes does not bring the dead back to life.
+  for (int i = 0; i < 4; ++i) {
+    change(now);
+    now += 20s;
+    change({});
+    now += 3s;
+    EXPECT_EQ(names(set.live()), i < 3 ? Names{"ebbgate-b"} : Names{}) << i;
+  }
+  now += 10min;
+  EXPECT_EQ(set.gone(), (Names{"ebbgate-a", "ebbgate-b"}));
 }
 
 // What the ledger wants to be told, in its order, as `name in_force/gateways`; all of it is done.
 Names told(Ledger& ledger) {
   Names out;
-  while (Ledger::Entry* entry = ledger.next()) {
+  while (Ledger::Entry* entry = ledger.next(at(1h))) {
     const Coverage coverage = ledger.coverage(*entry);
     out.push_back(entry->report.id.name + " " + std::to_string(coverage.in_force) + "/" +
                   std::to_string(coverage.gateways));
@@ -131,7 +189,7 @@ TEST(Ledger, CountsTheGatewaysThatHaveAGenerationByTheirDigests) {
   ledger.report({report("x", 1), report("y", 1)}, "d1");
   EXPECT_TRUE(gateways("d1", "d1"));
   EXPECT_FALSE(gateways("d1", "d1"));
-  EXPECT_EQ(told(ledger), (Names{"y 3/3", "x 3/3"}));
+  EXPECT_EQ(told(ledger), (Names{"x 3/3", "y 3/3"}));
 
   // x is another: b and c have the old one still, and y as it was.
   ledger.report({report("x", 2), report("y", 1)}, "d2");
@@ -148,40 +206,47 @@ TEST(Ledger, CountsTheGatewaysThatHaveAGenerationByTheirDigests) {
   // b is ahead of us: as before, for a while; c serves nobody yet, d is one that we do not know.
   EXPECT_TRUE(gateways("d3", ""));
   ledger.queue_recounted();
-  EXPECT_EQ(told(ledger), (Names{"y 2/2", "x 2/2"}));
+  EXPECT_EQ(told(ledger), (Names{"x 2/2", "y 2/2"}));
   EXPECT_TRUE(gateways("d3", "none", 31s));
   ledger.queue_recounted();
-  EXPECT_EQ(told(ledger), (Names{"y 1/2", "x 1/2"}));
+  EXPECT_EQ(told(ledger), (Names{"x 1/2", "y 1/2"}));
   ledger.report({report("x", 3), report("y", 1)}, "d3");
   EXPECT_TRUE(gateways("d3", "other", 32s));
   ledger.queue_recounted();
   EXPECT_EQ(told(ledger), (Names{"x 2/3", "y 2/3"}));
 }
 
-TEST(Ledger, TellsWhatIsNewFirstAndWhatFailedLast) {
+TEST(Ledger, TellsTheOldestFirstAndWhatFailedLater) {
   Ledger ledger(30s);
   ledger.report({report("a", 1), report("b", 1), report("c", 1)}, "d1");
   ledger.set_gateways({{"g", "", ""}}, "g", at(0s));
-  EXPECT_EQ(ledger.next()->report.id.name, "c");
-  ledger.failed(*ledger.next());
+  EXPECT_EQ(ledger.next(at(0s))->report.id.name, "a");
+  ledger.failed(*ledger.next(at(0s)), at(2h));
   EXPECT_TRUE(ledger.has_failures());
   EXPECT_EQ(ledger.waiting(), 3U);
-  EXPECT_EQ(told(ledger), (Names{"b 1/1", "a 1/1", "c 1/1"}));
+  EXPECT_EQ(told(ledger), (Names{"b 1/1", "c 1/1"}));
+  EXPECT_EQ(ledger.next_at(at(1h)), at(2h));
+  EXPECT_EQ(ledger.find({"shop", "a"})->failures, 1);
+  ledger.failed(*ledger.next(at(2h)), at(1h));
+  EXPECT_EQ(ledger.find({"shop", "a"})->failures, 2);
+  EXPECT_EQ(told(ledger), Names{"a 1/1"});
   EXPECT_FALSE(ledger.has_failures());
   // Nothing new: nothing to tell.
   ledger.report({report("a", 1), report("b", 1), report("c", 1)}, "d1");
-  EXPECT_EQ(ledger.next(), nullptr);
+  EXPECT_EQ(ledger.next(at(1h)), nullptr);
   // It changed again while it was being told.
-  ledger.report({report("a", 2), report("b", 1), report("c", 1)}, "d2");
-  Ledger::Entry& entry = *ledger.next();
+  // What waits and changes keeps its place; what changes while it is told comes behind the others.
+  ledger.report({report("a", 2), report("b", 2), report("c", 1)}, "d2");
+  ledger.report({report("a", 2), report("b", 3), report("c", 2)}, "d3");
+  Ledger::Entry& entry = *ledger.next(at(0s));
   const std::uint64_t revision = entry.revision;
-  ledger.report({report("a", 3), report("b", 1), report("c", 1)}, "d3");
+  ledger.report({report("a", 3), report("b", 3), report("c", 2)}, "d4");
   ledger.done(entry, revision, {});
   ledger.set_gateways({{"g", "", ""}}, "g", at(0s));
-  EXPECT_EQ(told(ledger), Names{"a 1/1"});
+  EXPECT_EQ(told(ledger), (Names{"b 1/1", "c 1/1", "a 1/1"}));
   // One that is gone is not told of, nor does its failure count; and one of its name is another.
   ledger.report({report("a", 4)}, "d4");
-  ledger.failed(*ledger.next());
+  ledger.failed(*ledger.next(at(0s)), at(0s));
   ledger.report({}, "d5");
   EXPECT_FALSE(ledger.has_failures());
   EXPECT_EQ(ledger.waiting(), 0U);
@@ -282,10 +347,22 @@ class FakeApi final : public https::StreamTransport {
       co_return https::Response{.status = each.status, .headers = each.headers, .body = "{}"};
     }
     const std::string name = path.substr(path.rfind('/') + 1);
-    if (path.find("/leases/") != path.npos) {
-      if (request.method == "PATCH") put(name, request.body);
-      if (request.method == "DELETE") remove(name);
+    if (path.find("/leases/") != path.npos && request.method == "PATCH") {
+      const auto there = leases.find(name);
+      std::string spec = request.body;
+      // The version that it is to be changed from.
+      if (const auto [begin, end] = version_in(spec); end > begin) {
+        const std::string asked = std::string(kVersion) + spec.substr(begin, end + 1 - begin);
+        if (there == leases.end() || !there->second.contains(asked)) {
+          co_return https::Response{.status = 409, .headers = {}, .body = "{}"};
+        }
+        const std::size_t comma = begin - kVersion.size() - 1;
+        spec.erase(comma, end + 1 - comma);
+      }
+      put(name, std::move(spec));
+      co_return https::Response{.status = 200, .headers = {}, .body = leases[name]};
     }
+    if (path.find("/leases/") != path.npos && request.method == "DELETE") remove(name);
     co_return https::Response{.status = 200, .headers = {}, .body = "{}"};
   }
   net::Task<Result<https::Response>> stream(https::Request request, https::BodySink sink) override {
@@ -312,6 +389,14 @@ class FakeApi final : public https::StreamTransport {
   }
 
  private:
+  static constexpr std::string_view kVersion = R"("resourceVersion":")";
+  // Where it stands; from npos to npos where there is none. It is the last of the metadata.
+  [[nodiscard]] static std::pair<std::size_t, std::size_t> version_in(const std::string& object) {
+    const std::size_t found = object.find(kVersion);
+    if (found == object.npos) return {0, 0};
+    const std::size_t begin = found + kVersion.size();
+    return {begin, object.find('"', begin)};
+  }
   void tell(const std::string& type, const std::string& object) {
     told_.push_back(R"({"type":")" + type + R"(","object":)" + object + "}\n");
     changed_.notify_all();
@@ -325,9 +410,11 @@ class FakeApi final : public https::StreamTransport {
 // One gateway's part.
 struct Reporting {
   Reporting(net::Loop& loop, FakeApi& api, const std::string& name, std::uint64_t process)
+      : Reporting(loop, api, options(name), process) {}
+  Reporting(net::Loop& loop, FakeApi& api, ReporterOptions how, std::uint64_t process)
       : client(loop, api, [process] { return process; }, {.server = "https://api.example"}),
         reporter(
-            client, clock, options(name),
+            client, clock, std::move(how),
             [this](const ObjectId& id) {
               const auto found = objects.find(id);
               return found == objects.end() ? nullptr : &found->second;
@@ -339,6 +426,8 @@ struct Reporting {
             .gateway = name,
             .times = {.renewal = 20ms, .duration = 300ms, .removal = 500ms},
             .pause = 1ms,
+            .event_pause = 1ms,
+            .event_gap = 0ms,
             .gather = 15ms,
             .settle = 20ms,
             .backoff = 4ms,
@@ -398,7 +487,7 @@ void nothing() {}
 
 TEST(PolicyReporter, KeepsALeaseAndDeletesItWhenItLeaves) {
   World world;
-  Reporting one(*world.loop, world.api, "One", 7);
+  Reporting one(*world.loop, world.api, "one", 7);
   auto& api = world.api;
   net::Background leaving;
   const std::string path = "/apis/coordination.k8s.io/v1/namespaces/ebbgate-system/leases/";
@@ -424,7 +513,7 @@ TEST(PolicyReporter, KeepsALeaseAndDeletesItWhenItLeaves) {
   EXPECT_EQ(api.of("PATCH", path).size(), renewals);
   EXPECT_EQ(one.said, Names{});
   const std::string body = api.of("PATCH", path).front().body;
-  EXPECT_TRUE(has(body, R"("holderIdentity":"One_000000007")")) << body;
+  EXPECT_TRUE(has(body, R"("holderIdentity":"one_000000007")")) << body;
   EXPECT_TRUE(has(body, R"("leaseDurationSeconds":1)")) << body;
   EXPECT_TRUE(has(body, R"("app.kubernetes.io/component":"gateway")")) << body;
   EXPECT_TRUE(has(body, R"("ebbgate.dev/policy":"")")) << body;
@@ -501,7 +590,7 @@ TEST(PolicyReporter, ComplainsOnceAndGoesOnWhenTheApiIsBack) {
          EXPECT_EQ(statuses(), 36U);
          ASSERT_EQ(one.said.size(), 2U);
          EXPECT_TRUE(has(one.said[0],
-                         "the status of shop/r29 cannot be written: the API answered "
+                         "the status of shop/r0 cannot be written: the API answered "
                          "403"))
              << one.said[0];
          EXPECT_EQ(one.said[1], "the status of policies is written again");
@@ -577,6 +666,124 @@ TEST(PolicyReporter, EventsThatMayNotBeWrittenHoldNothingUp) {
   EXPECT_EQ(api.of("PATCH", "worse/status").size(), 1U);
 }
 
+TEST(PolicyReporter, WhoGoesByNoPolicyReportsForNobodyWhoDoes) {
+  World world;
+  auto& api = world.api;
+  Reporting a(*world.loop, api, "a", 1);
+  Reporting b(*world.loop, api, "b", 2);
+  ResourceReport kept = report("bad", 5, State::kLastGoodKept);
+  kept.generation_in_force = 4;
+  ResourceReport never = report("bad", 5, State::kNeverGood);
+  never.generation_in_force = 0;
+  const ResourceReport web = report("web", 1);
+  const auto last = [&](const std::string& name) {
+    const auto writes = api.of("PATCH", name + "/status");
+    return writes.empty() ? std::string() : writes.back().body;
+  };
+  ASSERT_TRUE(world.run({
+      {[&] {
+         a.reporter.start();
+         a.load({web, never}, "");
+       },
+       [&] { return has(last("bad"), "NamespaceClosed"); }},  // there is nobody else
+      {[&] {
+         b.reporter.start();
+         b.load({web, kept}, digest_of(std::vector{web, kept}));
+       },
+       [&] { return b.reporter.state().is_reporter && !a.reporter.state().is_reporter; }},
+      {nothing, [&] { return has(last("bad"), "generation 4 stays in force on 1 of 1 gateways"); }},
+      // Now it has one, and its name is the first: what the other keeps is kept still.
+      {[&] {
+         a.objects[kept.id] = last("bad");
+         a.load({web, never}, digest_of(std::vector{web, never}));
+       },
+       [&] { return a.reporter.state().is_reporter && has(last("bad"), "KeptInPart"); }},
+      {nothing, [&] { return has(last("web"), "in force on 2 of 2 gateways"); }},
+  }));
+  EXPECT_TRUE(has(last("bad"), "generation 4 stays in force on 1 of 2 gateways, and on 1,"))
+      << last("bad");
+  EXPECT_TRUE(has(api.leases["ebbgate-a"], "ebbgate.dev/invalid"));
+  // Nobody was told otherwise meanwhile.
+  std::size_t closed = 0;
+  for (const auto& call : api.of("PATCH", "bad/status")) {
+    closed += has(call.body, "NamespaceClosed") ? 1 : 0;
+  }
+  EXPECT_EQ(closed, 1U);
+}
+
+TEST(PolicyReporter, ALoopOfChangesHoldsUpNobodyElse) {
+  World world;
+  auto& api = world.api;
+  ReporterOptions options = Reporting::options("one");
+  options.event_pause = 10ms;
+  options.event_gap = 200ms;
+  Reporting one(*world.loop, api, options, 7);
+  // All of its policies are others each time: valid, or not.
+  std::int64_t generation = 0;
+  const auto is_well = [](std::int64_t of) { return of / 3 % 2 == 0; };
+  const auto change = [&](std::int64_t mine) {
+    ++generation;
+    std::vector<ResourceReport> all = {report("mine", mine)};
+    for (int i = 0; i < 11; ++i) {
+      ResourceReport& each = all.emplace_back(report("e" + std::to_string(i), generation));
+      each.id.in_namespace = "evil";
+      if (!is_well(generation)) {
+        each.state = State::kLastGoodKept;
+        --each.generation_in_force;
+      }
+    }
+    one.load(std::move(all), "d" + std::to_string(generation));
+  };
+  const auto evil = [&] { return api.of("PATCH", "evil/egresspolicies").size(); };
+  std::size_t before = 0;
+  MonotonicTime begin;
+  ASSERT_TRUE(world.run({
+      {[&] { one.reporter.start(); },
+       [&] {
+         change(1);
+         return evil() > 20;
+       }},
+      {[&] { before = evil(); },
+       [&] {
+         change(2);
+         return has(api.of("PATCH", "mine/status").back().body, R"("observedGeneration":2)");
+       }},
+      {[&] {
+         EXPECT_LE(evil() - before, 3U);  // it was the second one's turn
+         begin = world.loop->now();
+       },
+       [&] {
+         change(2);
+         return world.loop->now() - begin > 500ms;
+       }},
+      {[&] {
+         while (!is_well(generation + 1)) ++generation;
+         change(2);
+         begin = world.loop->now();
+       },
+       [&] { return world.loop->now() - begin > 500ms; }},
+  }));
+  std::map<std::string, std::vector<FakeApi::Call>> events;
+  const auto told = api.of("POST", "/events");
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    const std::string& body = told[i].body;
+    const std::size_t name = body.find(R"("name":"e)") + 8;
+    events[body.substr(name, body.find('.', name) - name)].push_back(told[i]);
+    if (i > 0) {
+      EXPECT_GE(told[i].when - told[i - 1].when, 10ms);
+    }
+  }
+  EXPECT_EQ(events.size(), 11U);
+  for (const auto& [name, of_it] : events) {
+    EXPECT_GE(of_it.size(), 2U) << name;
+    for (std::size_t i = 1; i < of_it.size(); ++i) {
+      EXPECT_GE(of_it[i].when - of_it[i - 1].when, 200ms) << name;
+    }
+    // When the time was over, what held then.
+    EXPECT_TRUE(has(of_it.back().body, "valid again")) << of_it.back().body;
+  }
+}
+
 TEST(PolicyReporter, OfTwoProcessesOfOneNameTheLaterOneHoldsTheLease) {
   World world;
   auto& api = world.api;
@@ -595,7 +802,16 @@ TEST(PolicyReporter, OfTwoProcessesOfOneNameTheLaterOneHoldsTheLease) {
        },
        [&] { return young.reporter.state().is_reporter && !old.said.empty(); }},
       {[&] {
+         EXPECT_EQ(old.said.size(), 1U);
          EXPECT_TRUE(has(old.said.back(), "held by another process")) << old.said.back();
+         // It found out by the version that it had written, and wrote over nothing.
+         EXPECT_TRUE(has(api.leases["ebbgate-same"], "same_000000002"));
+         bool is_youngs = false;
+         for (const auto& call : api.of("PATCH", "/leases/")) {
+           const bool is_its = has(call.body, "same_000000002");
+           EXPECT_TRUE(is_its || !is_youngs || has(call.body, "resourceVersion")) << call.body;
+           is_youngs |= is_its;
+         }
          EXPECT_FALSE(old.reporter.state().is_reporter);
          // The one that stood aside leaves the other's Lease alone.
          leaving.start(old.reporter.farewell(world.loop->after(1s)),

@@ -22,6 +22,7 @@ struct Answer {
   std::vector<https::Header> headers = {};
   std::optional<Reason> breaks = {};  // after the pieces; nothing: an orderly end
   bool has_no_head = false;           // it breaks before anything came
+  Duration lasts = {};                // after the pieces, before its end
 };
 
 // Answers in the order of the script and remembers what it was asked. What is not in the script
@@ -82,6 +83,10 @@ class Script final : public https::StreamTransport {
       } else if (!(*sink)(piece)) {
         co_return response;
       }
+    }
+    if (answer.lasts > Duration::zero()) {
+      const Deadline end = loop_->after(answer.lasts);
+      static_cast<void>(co_await net::sleep_until(*loop_, end));
     }
     if (answer.breaks) co_return fail(*answer.breaks, Side::kOrigin, "by script");
     co_return response;

@@ -6,6 +6,7 @@
 
 #include "kube/detail/cutter.h"
 #include "kube/detail/percent.h"
+#include "kube/detail/persistent.h"
 #include "kube/detail/scan.h"
 
 namespace ebbgate::kube {
@@ -43,11 +44,10 @@ class ListWatch::Impl {
         resource_(std::move(resource)),
         watcher_(watcher),
         selection_(std::move(selection)),
-        options_(options) {}
+        options_(options),
+        running_(client.loop(), [this] { return run(); }) {}
 
-  void start() {
-    running_.start(run(), [](const std::exception_ptr& why) { std::rethrow_exception(why); });
-  }
+  void start() { running_.start(); }
   [[nodiscard]] const WatchState& state() const { return state_; }
   [[nodiscard]] const Resource& resource() const { return resource_; }
 
@@ -58,7 +58,9 @@ class ListWatch::Impl {
   [[nodiscard]] https::Request request() const;
   // Out: what ends the stream.
   [[nodiscard]] std::optional<Failure> take(std::string_view text);
+  // The stream is sound: what it brings from now on is all there is to know.
   void heard();
+  static void on_sound(void* self) { static_cast<Impl*>(self)->heard(); }
   void note_failure(const Failure& failure);
   void set_lost(std::optional<MonotonicTime> since);
   [[nodiscard]] Duration pause(const Failure& failure) const;
@@ -71,8 +73,9 @@ class ListWatch::Impl {
   WatchState state_;
   std::string server_;                  // that its version is of
   std::optional<MonotonicTime> heard_;  // when anything came last
+  net::Timer sound_{&Impl::on_sound, this};
   int failures_in_row_ = 0;
-  net::Background running_;
+  detail::Persistent running_;
 };
 
 void ListWatch::Impl::set_lost(std::optional<MonotonicTime> since) {
@@ -83,7 +86,10 @@ void ListWatch::Impl::set_lost(std::optional<MonotonicTime> since) {
 }
 
 void ListWatch::Impl::heard() {
+  sound_.disarm();
   heard_ = client_.loop().now();
+  if (state_.is_synced) state_.last_error.clear();
+  set_lost(std::nullopt);
 }
 
 void ListWatch::Impl::note_failure(const Failure& failure) {
@@ -105,6 +111,7 @@ Duration ListWatch::Impl::pause(const Failure& failure) const {
 
 net::Task<void> ListWatch::Impl::run() {
   net::Loop& loop = client_.loop();
+  state_.version.clear();  // of one that ran out of memory nobody knows what it had handed on
   while (!loop.is_giving_up()) {
     // A version is one server's: another one may know the same, of other objects.
     if (server_ != client_.server()) {
@@ -144,15 +151,18 @@ net::Task<Outcome<void>> ListWatch::Impl::list() {
   if (!version) co_return std::unexpected(std::move(version.error()));
   state_.version = *std::move(version);
   ++state_.lists;
-  heard();
   watcher_.end_list();
   watcher_.settle();
-  if (!state_.is_synced) {
-    state_.is_synced = true;
+  // A whole list is news, whatever becomes of the watch. That failures come in a row is not over
+  // with it, or a watch that is refused again and again would cost a list each time.
+  if (!std::exchange(state_.is_synced, true)) {
     failures_in_row_ = 0;
+    heard_ = client_.loop().now();
     state_.last_error.clear();
     state_.lost_since.reset();
     watcher_.on_freshness();
+  } else {
+    heard();
   }
   co_return Outcome<void>{};
 }
@@ -185,6 +195,7 @@ std::optional<Failure> ListWatch::Impl::take(std::string_view text) {
   }
   if (event->version.empty()) return unreadable("the API sent an event without a version");
   failures_in_row_ = 0;
+  heard();
   if (!is_news(event->version, state_.version)) return std::nullopt;
   state_.version = std::move(event->version);
   if (is_bookmark) return std::nullopt;
@@ -199,14 +210,19 @@ net::Task<Outcome<void>> ListWatch::Impl::watch() {
   const MonotonicTime begun = client_.loop().now();
   const std::uint64_t events_before = state_.events;
   const std::string version_before = state_.version;
+  const std::optional<MonotonicTime> heard_before = heard_;
   detail::TakeObject take_event = [&](std::string_view text) {
     end = take(text);
     return !end;
   };
   https::BodySink sink = [&](std::string_view piece) {
-    heard();
-    state_.last_error.clear();
-    set_lost(std::nullopt);
+    // After a loss the head of an answer is no news yet: an error may follow it. Where none does,
+    // nothing has changed.
+    if (!state_.lost_since) {
+      heard();
+    } else if (piece.empty()) {
+      client_.loop().arm(sound_, client_.loop().after(options_.sound));
+    }
     const std::uint64_t before = state_.events;
     const auto cut = cutter.feed(piece, take_event);
     if (!cut) end = unreadable(cut.error().detail);
@@ -216,13 +232,15 @@ net::Task<Outcome<void>> ListWatch::Impl::watch() {
   ++state_.streams;
   https::Request asked = request();
   auto response = co_await client_.transport().stream(std::move(asked), std::move(sink));
+  sound_.disarm();
+  const bool brought_any = state_.events != events_before || state_.version != version_before;
+  if (end && !brought_any) heard_ = heard_before;
   if (end) co_return std::unexpected(*std::move(end));
   if (!response) co_return std::unexpected(failure_of(std::move(response.error())));
   if (response->status / 100 != 2) {
     co_return std::unexpected(
         failure_of(response->status, response->body, response->header("retry-after")));
   }
-  const bool brought_any = state_.events != events_before || state_.version != version_before;
   if (!brought_any && client_.loop().now() - begun < kShortStream) {
     co_return std::unexpected(
         failure_of(Error{Reason::kOriginClosed, Side::kOrigin, "the API ended the watch at once"}));

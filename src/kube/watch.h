@@ -14,7 +14,6 @@
 
 #include "base/clock.h"
 #include "kube/client.h"
-#include "net/background.h"
 #include "net/loop.h"
 
 namespace ebbgate::kube {
@@ -41,6 +40,8 @@ struct WatchOptions {
   Duration stream = std::chrono::minutes(5);
   // A stream that brings nothing for this long is taken for dead. Bookmarks come each minute.
   Duration quiet = std::chrono::seconds(100);
+  // After a loss, a stream that began and brought no error for this long is sound.
+  Duration sound = std::chrono::seconds(1);
   Duration backoff = std::chrono::milliseconds(800);  // after the first failure; doubles
   Duration max_backoff = std::chrono::seconds(30);
 };

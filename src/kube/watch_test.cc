@@ -37,6 +37,7 @@ struct Watched {
   std::string told;
   WatchState state;
   std::vector<std::string> paths;
+  MonotonicTime end{};
 };
 
 Watched run(std::vector<Answer> answers,
@@ -49,7 +50,7 @@ Watched run(std::vector<Answer> answers,
   recorder.watch = &watch;
   watch.start();
   world.loop->run();
-  Watched out{std::move(recorder.told), watch.state(), {}};
+  Watched out{std::move(recorder.told), watch.state(), {}, world.loop->now()};
   for (std::size_t i = 0; i < world.api.seen.size(); ++i) out.paths.push_back(world.api.path(i));
   return out;
 }
@@ -161,6 +162,45 @@ TEST(ListWatch, DropsWhatIsOldOrDouble) {
   EXPECT_EQ(version_asked(out.paths[2]), "100");
 }
 
+TEST(ListWatch, AWholeListIsNews) {
+  // The watch fails, the version is gone; the list comes, and the next watch fails, too.
+  const Answer gone = refused(410, "Expired");
+  const Watched out = run({body(list("10", "")), gone, body(list("20", object("a", "15"))), gone,
+                           refused(403, "Forbidden"), body(list("30", ""))});
+  EXPECT_EQ(out.told, "( ) . fresh lost ( +a ) . fresh lost ( ( ) . fresh ");
+  EXPECT_FALSE(out.state.is_lost());
+  EXPECT_EQ(out.state.last_error, "");
+  // That lists come does not make a watch that is refused for ever begin in haste.
+  const Answer forbidden = refused(403, "Forbidden");
+  std::vector<Answer> answers = {body(list("10", ""))};
+  for (int i = 0; i < 3; ++i) answers.push_back(forbidden);
+  for (int i = 0; i < 3; ++i) {
+    answers.push_back(body(list("20", "")));
+    answers.push_back(forbidden);
+  }
+  EXPECT_EQ(run(std::move(answers)).state.lists, 4U);
+}
+
+TEST(ListWatch, AnAnswerToAResumedWatchIsNewsWhereNoErrorFollows) {
+  using namespace std::chrono_literals;
+  const WatchOptions options{.sound = 20ms, .backoff = 1ms, .max_backoff = 4ms};
+  Answer quiet{.breaks = Reason::kTimedOut, .lasts = 60ms};
+  const Answer busy = refused(503, "ServiceUnavailable");
+  EXPECT_EQ(run({body(list("10", "")), busy, quiet}, options).told, "( ) . fresh lost fresh lost ");
+  quiet.lasts = 1ms;
+  EXPECT_EQ(run({body(list("10", "")), busy, quiet}, options).told, "( ) . fresh lost ");
+  // A head with an error behind it says nothing: it is lost since it was heard last.
+  const Answer error = body(R"({"type":"ERROR","object":)" + status(410, "Expired") + "}\n");
+  const Watched lost = run({body(list("10", "")),
+                            {.breaks = Reason::kTimedOut, .lasts = 50ms},
+                            error,
+                            {.status = 403, .lasts = 50ms}},
+                           options);
+  EXPECT_EQ(lost.told, "( ) . fresh lost ( ( ");
+  EXPECT_TRUE(lost.state.is_lost());
+  EXPECT_GE(lost.end - *lost.state.lost_since, 90ms);
+}
+
 TEST(ListWatch, WaitsWhereTheApiIsBusy) {
   for (const int code : {429, 503}) {
     Answer busy = refused(code, "TooManyRequests");
@@ -195,7 +235,7 @@ TEST(ListWatch, ListsAnewAfterWhatItCannotRead) {
   for (const std::string& text : cases) {
     const Watched out =
         run({body(list("10", "")), body(text), body(list("20", object("a", "11")))});
-    EXPECT_EQ(out.told, "( ) . fresh lost ( +a ) . ") << text.substr(0, 80);
+    EXPECT_EQ(out.told, "( ) . fresh lost ( +a ) . fresh ") << text.substr(0, 80);
     EXPECT_EQ(version_asked(out.paths[3]), "20");
   }
 }

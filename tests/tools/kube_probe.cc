@@ -73,6 +73,8 @@ struct Reporting {
             .gateway = in.at("gateway"),
             .times = {ms("renewal", 100), ms("duration", 1000), ms("removal", 1800)},
             .pause = ms("pause", 5),
+            .event_pause = ms("event_pause", 5),
+            .event_gap = ms("event_gap", 0),
             .gather = ms("gather", 50),
             .settle = ms("settle", 200),
             .backoff = ms("backoff", 50),

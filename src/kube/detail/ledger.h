@@ -1,39 +1,38 @@
 // The reporter's book: what became of each resource, which of it every gateway has in force, and
-// whose status is to be written next. Plain values; nothing here waits or asks anybody.
+// whose status is to be written next, or whose event. Plain values; nothing here waits or asks
+// anybody.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <optional>
-#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "kube/detail/fair_queue.h"
+#include "kube/detail/invalid_note.h"
 #include "kube/gateways.h"
 #include "kube/policy_status.h"
 
 namespace ebbgate::kube::detail {
 
-// What a gateway's Lease says where it has read the resources, and never had a policy.
-inline constexpr const char* kNoPolicy = "none";
-
 class Ledger {
  public:
   // `grace`: how long a gateway that is ahead of us, as its digest is none that we know, counts as
-  // before.
-  explicit Ledger(Duration grace) : grace_(grace) {}
+  // before. `event_gap`: between two events about one resource.
+  explicit Ledger(Duration grace, Duration event_gap = std::chrono::minutes(1))
+      : grace_(grace), event_gap_(event_gap) {}
 
   struct Entry {
     ResourceReport report;
-    std::uint64_t revision = 0;    // of the report; another one with each change
-    std::uint64_t told = 0;        // the revision that the API has; 0: not known
-    std::uint64_t told_event = 0;  // the revision whose event it has
+    std::uint64_t revision = 0;  // of the report; another one with each change
     Coverage told_coverage = {};
-    bool has_failed = false;
+    std::optional<Told> told_event;  // the last that people were told; nothing: the API knows
+    int failures = 0;                // in a row
 
    private:
     friend class Ledger;
@@ -43,10 +42,13 @@ class Ledger {
       std::int64_t generation;
     };
     std::vector<Form> forms;
-    std::uint64_t place = 0;  // in the queue; 0: it is not in it
   };
 
+  // `digest`: of digest_of(), or kNoPolicy.
   void report(std::vector<ResourceReport> reports, const std::string& digest);
+  // What this gateway's Lease is to say of its policies.
+  [[nodiscard]] const std::string& digest() const { return own_.digest; }
+  [[nodiscard]] const std::string& invalid() const { return own_.invalid; }
   // Who lives, this gateway (`own`) among them. Out: whether anybody's policies are others now.
   bool set_gateways(const std::vector<Gateway>& live, std::string_view own, MonotonicTime now);
   [[nodiscard]] Coverage coverage(const Entry& entry) const;
@@ -58,15 +60,31 @@ class Ledger {
   // And each of which the numbers alone are others; they come last.
   void queue_recounted();
 
-  // What is to be told next: what changed last is first. Null: nothing.
-  [[nodiscard]] Entry* next();
+  // Whose status is to be told next. Null: nobody's, now.
+  [[nodiscard]] Entry* next(MonotonicTime now);
+  [[nodiscard]] std::optional<MonotonicTime> next_at(MonotonicTime now) const {
+    return statuses_.next_at(now);
+  }
   [[nodiscard]] Entry* find(const ObjectId& id);
   // It has been told (as of this revision and coverage), or need not be.
   void done(Entry& entry, std::uint64_t revision, Coverage coverage);
-  // It could not be. It comes again: after all others, where it may be its own fault.
-  void failed(Entry& entry, bool keeps_its_place = false);
-  [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
+  // It could not be, which may be its own fault: it comes again then, after all others of its
+  // namespace.
+  void failed(Entry& entry, MonotonicTime again);
+  [[nodiscard]] std::size_t waiting() const { return statuses_.size(); }
   [[nodiscard]] bool has_failures() const { return failures_ > 0; }
+
+  // The same of events. Whose is due is told what holds by then.
+  [[nodiscard]] Entry* next_event(MonotonicTime now);
+  [[nodiscard]] std::optional<MonotonicTime> next_event_at(MonotonicTime now) const {
+    return events_.next_at(now);
+  }
+  // Whether an event about it may be told now, without one that waits being passed over.
+  [[nodiscard]] bool may_tell(const Entry& entry, MonotonicTime now) const;
+  void owe_event(const Entry& entry, MonotonicTime now);
+  void event_told(Entry& entry, Told told, MonotonicTime now);
+  void event_failed(const Entry& entry, MonotonicTime again);
+  void drop_event(const Entry& entry) { events_.erase(entry.report.id); }
 
  private:
   struct Load {
@@ -76,29 +94,32 @@ class Ledger {
   // What a gateway went by when we last understood it.
   struct Standing {
     std::uint64_t load = 0;  // 0: what we do not know
-    std::string digest;
     std::optional<MonotonicTime> ahead_since;
-    bool operator==(const Standing&) const = default;
+    InvalidNote note;
   };
-  void enqueue(Entry& entry, std::uint64_t place);
-  void dequeue(Entry& entry);
   void set_failed(Entry& entry, bool has_failed);
+  void forget(Entry& entry);
   [[nodiscard]] static std::int64_t generation_at(const Entry& entry, std::uint64_t load);
+  // Nothing: nobody knows.
+  [[nodiscard]] static std::optional<std::int64_t> generation_at(const Entry& entry,
+                                                                 const std::string& key,
+                                                                 const Standing& standing);
+  [[nodiscard]] Coverage coverage_of_invalid(const Entry& entry) const;
   [[nodiscard]] std::uint64_t load_of(std::string_view digest) const;
 
   Duration grace_;
+  Duration event_gap_;
   std::map<ObjectId, Entry> entries_;
   std::deque<Load> loads_;  // the last that were
   std::uint64_t load_ = 0;
   std::uint64_t revision_ = 0;
+  Gateway own_;                                    // what our Lease is to say
   std::map<std::string, Standing> standings_;      // of each gateway, by its Lease
   std::map<std::uint64_t, std::size_t> on_loads_;  // how many gateways go by a load
-  std::size_t serving_ = 0;
-  // By place, the highest first: what is new, below it what was recounted, below it what failed.
-  std::map<std::uint64_t, ObjectId, std::greater<>> queue_;
-  std::uint64_t place_of_new_ = std::uint64_t{2} << 60U;
-  std::uint64_t place_of_recounted_ = std::uint64_t{1} << 60U;
-  std::uint64_t place_of_failed_ = std::uint64_t{1} << 60U;
+  std::map<std::string, InvalidNote> notes_;       // of the gateways that have any
+  FairQueue statuses_;
+  FairQueue events_;
+  std::map<ObjectId, MonotonicTime> event_times_;  // when the last was told, of those of late
   std::size_t failures_ = 0;
 };
 
