@@ -58,7 +58,7 @@ class PodCase(Case):
 
 
 class Pods(PodCase):
-    FLAGS = ("--listen", "127.0.0.1:0", "--listen", "[::1]:0")
+    FLAGS = ("--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--on-policy-change", "cut")
 
     def test_a_pod_is_allowed_what_its_namespace_account_and_labels_are(self):
         self.run_pod("web", "127.0.1.1", labels={"tier": "web", "team": "a", "more": "x"})
@@ -156,6 +156,54 @@ class Pods(PodCase):
         self.gateway.wait_for_reason("allowed", "127.0.1.11", "ns.test")
         self.assertEqual(0, self.gateway.metric("ebbgate_kube_ambiguous_addresses"))
 
+    def test_a_pod_that_is_not_ready_gives_its_address_to_a_younger_one(self):
+        def state(name, namespace, started="2020-01-01T00:00:00Z", **conditions):
+            self.cluster.set_status("pods", name, namespace, startTime=started, conditions=[
+                {"type": kind, "status": status} for kind, status in conditions.items()])
+        self.run_pod("lost", "127.0.1.14", namespace="ci")
+        state("lost", "ci", Ready="True")
+        self.run_pod("fresh", "127.0.1.14")
+        self.gateway.wait_for_reason("subject-ambiguous", "127.0.1.14", "ns.test")
+        state("lost", "ci", Ready="False")  # as of a node that was lost
+        self.gateway.wait_for_reason("allowed", "127.0.1.14", "ns.test")
+        self.assert_reasons("127.0.1.14", denied="allowed")
+        # Without its network, a pod's address may be anybody's, while it runs by the API.
+        state("fresh", "shop", "2021-01-01T00:00:00Z", PodReadyToStartContainers="False")
+        self.gateway.wait_for_reason("denied-by-rule", "127.0.1.14", "denied.test")
+        event = self.gateway.wait_for_event(client="127.0.1.14", host="denied.test", verdict="DENY")
+        self.assertEqual("lost", event["subject"]["name"])
+
+    def test_a_pod_that_is_stuck_at_its_end_gives_its_address_to_a_node(self):
+        self.run_pod("stuck", "127.0.1.15")
+        self.cluster.delete("pods", "stuck", "shop", grace=300)
+        self.run_pod("agent-2", "127.0.1.15", host_network=True)
+        self.gateway.wait_for_reason("not-allowed", "127.0.1.15", "ns.test")
+        self.assert_reasons("127.0.1.15", common="allowed", denied="allowed")
+
+    def test_a_pod_outside_of_the_pods_blocks_is_no_pod_and_told_of(self):
+        self.run_pod("stray", "127.0.2.1")
+        wait_until(lambda: self.gateway.metric("ebbgate_kube_pods_outside") == 1)
+        self.assert_reasons("127.0.2.1", ns="not-allowed", common="allowed")
+        self.site.wait_for_log(self.gateway, "outside of --pod-cidr.* 1 of them, one at 127.0.2.1")
+        self.cluster.delete("pods", "stray", "shop")
+        wait_until(lambda: self.gateway.metric("ebbgate_kube_pods_outside") == 0)
+
+    def test_a_pod_that_loses_its_rights_loses_its_tunnels(self):
+        for name, ip in (("keeps", "127.0.1.16"), ("loses", "127.0.1.17")):
+            self.run_pod(name, ip, labels={"tier": "tunnel"})
+        self.site.write("tunnels", subjects=[{"namespace": "shop", "podLabels": {"tier": "tunnel"}}],
+                        allow=[{**self.site.entry("tunnel.test"), "tls": "off"}])
+        self.gateway.wait_for_reason("allowed", "127.0.1.17", "tunnel.test")
+        tunnels = []
+        for ip in ("127.0.1.16", "127.0.1.17"):
+            tunnels.append(self.enter(self.gateway.client(ip)))
+            answer = tunnels[-1].connect(f"tunnel.test:{self.site.origin.port}")
+            self.assertEqual(200, answer.status)
+        self.cluster.change("pods", "loses", "shop",
+                            lambda pod: pod["metadata"].update(labels={"tier": "web"}))
+        wait_until(lambda: not tunnels[1].is_open(), 15)
+        self.assertTrue(tunnels[0].is_open())
+
     def test_a_pod_on_the_nodes_network_is_no_pod(self):
         self.run_pod("agent", "127.0.1.12", host_network=True)
         self.run_pod("proxy", "127.0.1.12", host_network=True, namespace="ci")
@@ -189,6 +237,18 @@ class BehindALoadBalancer(PodCase):
         self.assert_reasons("2001:db8::1", ns="not-allowed", common="allowed")
         event = self.gateway.wait_for_event(client="2001:db8:64::3")
         self.assertEqual("c", event["subject"]["name"])
+
+    def test_who_comes_through_a_vpc_endpoint_is_no_pod(self):
+        self.run_pod("near", "10.64.0.7")
+        self.gateway.wait_for_reason("allowed", "10.64.0.7", "ns.test")
+        for source in ("10.64.0.7", "10.64.0.77"):
+            with Timer() as timer:
+                for host, reason in (("ns.test", "not-allowed"), ("denied.test", "allowed")):
+                    with self.gateway.client(source, vpc_endpoint="vpce-1") as client:
+                        self.assertEqual(reason, self.gateway.reason_for(client, host))
+            self.assertLess(timer.seconds, PATIENCE)
+            event = self.gateway.wait_for_event(client=source, vpcEndpoint="vpce-1")
+            self.assertEqual("address", event["subject"]["kind"])
 
     def test_a_fresh_pod_is_waited_for(self):
         for ip in ("10.64.0.9", "2001:db8:64::9"):

@@ -32,28 +32,34 @@ def may_mount():
                           capture_output=True).returncode == 0
 
 
-def proxy_header(source, destination=None, port=40000):
-    """A header of the PROXY protocol, version 2; without `source`, a LOCAL one."""
+def proxy_header(source, destination=None, port=40000, vpc_endpoint=None):
+    """A header of the PROXY protocol, version 2; without `source`, a LOCAL one. `vpc_endpoint`: the id
+    that AWS's load balancers add."""
     begin = b"\r\n\r\n\0\r\nQUIT\n"
     if source is None:
         return begin + b"\x20\0\0\0"
     source = ipaddress.ip_address(source)
     destination = ipaddress.ip_address(destination or ("::2" if source.version == 6 else "127.0.0.1"))
     body = source.packed + destination.packed + port.to_bytes(2, "big") + b"\x0c\x38"
+    if vpc_endpoint:
+        value = b"\1" + vpc_endpoint.encode()
+        body += b"\xea" + len(value).to_bytes(2, "big") + value
     return begin + bytes([0x21, 0x11 if source.version == 4 else 0x21]) + len(body).to_bytes(
         2, "big") + body
 
 
 class ClusterGateway(Gateway):
     """`ebbgate run --kube`, named gw-1 unless `name` says otherwise. `account`: the directory of a
-    pod's service account, for the form in-cluster; else it has a kubeconfig (of its own, where none
-    is given)."""
+    pod's service account, for the form in-cluster; `eks`: the name of a cluster of EKS; else it has a
+    kubeconfig (of its own, where none is given)."""
 
-    def __init__(self, site, *flags, name="gw-1", kubeconfig=None, account=None, pods=PODS,
+    def __init__(self, site, *flags, name="gw-1", kubeconfig=None, account=None, eks=None, pods=PODS,
                  behind_proxy=False, environment=None, **options):
         self.site, self.behind_proxy = site, behind_proxy
         way = "in-cluster"
-        if account is None:
+        if eks is not None:
+            way = f"eks:{eks}"
+        elif account is None:
             way = f"kubeconfig:{kubeconfig or site.kubeconfig()}"
         else:
             options["program"] = self._in_pod(account)
@@ -74,11 +80,11 @@ class ClusterGateway(Gateway):
         program.chmod(0o755)
         return program
 
-    def client(self, source=None):
+    def client(self, source=None, **header):
         """Somebody at the address; behind the PROXY protocol, at any."""
         if self.behind_proxy:
             client = Client((self.address, self.port))
-            client.send(proxy_header(source))
+            client.send(proxy_header(source, **header))
             return client
         listeners = self.listeners["listen"]
         return Client(next(each for each in listeners if (":" in each[0]) == (":" in (source or ""))),
@@ -121,14 +127,14 @@ class ClusterGateway(Gateway):
 
 
 class Site:
-    """`types`: whether the custom types are there from the beginning."""
+    """`types`: whether the custom types are there from the beginning; `overlay`: who has the rights."""
 
-    def __init__(self, types=True):
+    def __init__(self, types=True, overlay="in-cluster"):
         self.stack = contextlib.ExitStack()
         self.cluster = self.stack.enter_context(Cluster())
         self.origin = self.stack.enter_context(HttpOrigin(lambda seen: b"hello"))
         self.dns = self.stack.enter_context(DnsServer({".test": Answer("127.0.0.1")}))
-        for file in ("base/namespace.yaml", "base/rbac.yaml", "overlays/in-cluster/binding.yaml"):
+        for file in ("base/namespace.yaml", "base/rbac.yaml", f"overlays/{overlay}/binding.yaml"):
             self.cluster.create((DEPLOY / file).read_text())
         if types:
             self.install_types()
