@@ -35,9 +35,8 @@ Who::Known Who::settle(policy::Subject& subject, const identity::Found& found) {
 Who::Known Who::identify(policy::Subject& subject) {
   if (!subject.address) return Known::kSettled;
   const identity::Found found = find(*subject.address);
-  if (found.presence != Presence::kAwaited) {
-    vain_.forget(*subject.address, loop_->now());
-  } else if (!vain_.has(*subject.address, loop_->now())) {
+  if (found.presence == Presence::kPod) vain_.forget(*subject.address, loop_->now());
+  if (found.presence == Presence::kAwaited && !vain_.has(*subject.address, loop_->now())) {
     return Known::kAwaited;
   }
   return settle(subject, found);
