@@ -662,6 +662,13 @@ class Files(Case):
              {'ebbgate_kube_policies{namespace="e",state="closed"}': "2x30"}, True),
             ("EbbgateKubePoliciesInvalid",
              {'ebbgate_kube_policies{namespace="e",state="in-force"}': "2x30"}, False),
+            ("EbbgateKubePoliciesDiffer",
+             {f'ebbgate_kube_policies{{namespace="e",state="kept",pod="{pod}"}}': value
+              for pod, value in (("a", "1x30"), ("b", "0x30"))}, True),
+            ("EbbgateKubePoliciesDiffer",
+             {f'ebbgate_kube_policies{{namespace="e",state="{state}",pod="{pod}"}}': value
+              for state, value in (("closed", "1x30"), ("in-force", "4x30"))
+              for pod in "ab"}, False),
             ("EbbgateKubePolicyMissing",
              {'ebbgate_kube_policies{namespace="e",state="missing"}': "1x30"}, True),
             ("EbbgateKubeStatusFails",
