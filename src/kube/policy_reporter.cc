@@ -203,8 +203,9 @@ MonotonicTime PolicyReporter::Impl::next_turn(bool has_asked) const {
   if (!state_.is_reporter) return out;
   // Where something was asked, the next thing may be to remove a Lease.
   if (has_asked) out = std::min(out, not_before_);
-  if (const auto status = ledger_.next_at(now()))
+  if (const auto status = ledger_.next_at(now())) {
     out = std::min(out, std::max(*status, not_before_));
+  }
   if (const auto event = ledger_.next_event_at(now())) {
     out = std::min(out, std::max({*event, no_event_before_, not_before_}));
   }
