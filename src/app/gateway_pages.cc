@@ -14,9 +14,13 @@ GatewayPages::GatewayPages(Parts parts) : parts_(std::move(parts)) {
   if (parts_.cluster != nullptr) pods_.emplace(parts_.cluster->pods());
 }
 
-admin::AdminState GatewayPages::health() const {
-  return {
+admin::AdminState GatewayPages::health() {
+  admin::AdminState state{
       .unready = parts_.unready(), .build = parts_.metrics.build(), .metrics = {}, .explain = {}};
+  if (parts_.health_metrics) {
+    state.metrics = [this](observe::Exposition form) { return exposition(form); };
+  }
+  return state;
 }
 
 admin::AdminState GatewayPages::admin() {

@@ -30,11 +30,12 @@ class GatewayPages {
     const PolicySources* sources;  // null: there are none
     const KubeCluster* cluster;    // the same
     std::function<std::vector<std::string>()> unready;
+    bool health_metrics = false;  // whether whoever may ask for the health may have them, too
   };
   explicit GatewayPages(Parts parts);
 
   // For whoever may ask for the gateway's health.
-  [[nodiscard]] admin::AdminState health() const;
+  [[nodiscard]] admin::AdminState health();
   // For the operators, who may know what a policy allows, and what is refused.
   [[nodiscard]] admin::AdminState admin();
 

@@ -98,7 +98,8 @@ std::vector<OwnFlag> kube_answer_flags(KubeOrder& order) {
       endpoint_flag(network),
       blocks_flag("vpc-cidr", [&network](const Cidr& each) { network.vpc_cidrs.push_back(each); }),
       blocks_flag("pod-cidr", [&answers](const Cidr& each) { answers.pod_cidrs.push_back(each); }),
-      blocks_flag("service-cidr", [&network](const Cidr& each) { network.service_cidr = each; }),
+      blocks_flag("service-cidr",
+                  [&network](const Cidr& each) { network.service_cidrs.push_back(each); }),
   };
 }
 

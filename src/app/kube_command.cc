@@ -59,7 +59,7 @@ Where the gateways run, and who goes through them:
 The cluster's network, as in `ebbgate noproxy`:
   --vpc-cidr CIDR *              Blocks of nodes and pods.
   --pod-cidr CIDR *              Those of them where pods have addresses; default: all.
-  --service-cidr CIDR            The block of the services.
+  --service-cidr CIDR *          The block of the services; of two, the API's own first.
   --cluster-endpoint URL         The API server's own name.
   --region REGION                Such as eu-west-2.
   --vpc-endpoint SERVICE *       VPC endpoints that exist, such as s3.

@@ -26,7 +26,7 @@ constexpr const char* kExamples = R"(Examples:
 // What was written on the command line.
 struct Options {
   std::vector<std::string> vpc_cidrs;
-  std::string service_cidr;
+  std::vector<std::string> service_cidrs;
   std::string endpoint;
   std::string region;
   std::vector<std::string> vpc_endpoints;
@@ -38,7 +38,7 @@ struct Options {
   bool wants_java = false;
 
   [[nodiscard]] bool has_facts() const {
-    return !(vpc_cidrs.empty() && service_cidr.empty() && endpoint.empty() &&
+    return !(vpc_cidrs.empty() && service_cidrs.empty() && endpoint.empty() &&
              vpc_endpoints.empty() && extras.empty());
   }
 };
@@ -49,7 +49,9 @@ void define(CLI::App& app, Options& options) {
   app.add_option("--vpc-cidr", options.vpc_cidrs, "a block of the VPC or of a peered one")
       ->delimiter(',')
       ->group(facts);
-  app.add_option("--service-cidr", options.service_cidr, "the cluster's service block")
+  app.add_option("--service-cidr", options.service_cidrs,
+                 "the cluster's service block; of two, the first is that of the API's service")
+      ->delimiter(',')
       ->group(facts);
   app.add_option("--endpoint", options.endpoint, "the cluster's endpoint, a name or a URL")
       ->group(facts);
@@ -91,9 +93,10 @@ Result<noproxy::ClusterFacts> facts_of(const Options& options) {
     if (!block) return not_a_block(text);
     facts.vpc_cidrs.push_back(*block);
   }
-  if (!options.service_cidr.empty()) {
-    facts.service_cidr = Cidr::parse(options.service_cidr);
-    if (!facts.service_cidr) return not_a_block(options.service_cidr);
+  for (const std::string& text : options.service_cidrs) {
+    const auto block = Cidr::parse(text);
+    if (!block) return not_a_block(text);
+    facts.service_cidrs.push_back(*block);
   }
   if (!options.endpoint.empty()) {
     const auto target = noproxy::Target::parse(options.endpoint);

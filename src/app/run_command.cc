@@ -224,7 +224,8 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
                       .metrics = metrics,
                       .sources = sources.get(),
                       .cluster = cluster.get(),
-                      .unready = unready_causes});
+                      .unready = unready_causes,
+                      .health_metrics = settings.health_metrics});
   std::vector<std::unique_ptr<admin::Server>> servers;
   const auto serve_pages = [&](const std::optional<Endpoint>& at,
                                std::function<admin::AdminState()> of) -> std::optional<Endpoint> {

@@ -267,6 +267,9 @@ class Loader {
     for (const Endpoint& endpoint : settings.listen) take("listen", endpoint);
     if (settings.admin) take("admin", *settings.admin);
     if (settings.health) take("health", *settings.health);
+    if (settings.health_metrics && !settings.health) {
+      warn("health-metrics", "there is no health listener to serve them", "add --health ADDR:PORT");
+    }
   }
 
   void check_file(std::string_view name, const std::string& file, std::string fix) {

@@ -74,6 +74,7 @@ struct Settings {
   LogFormat log_format = LogFormat::kSquid;
   std::optional<Endpoint> admin = Endpoint{IpAddress::v4(0x7f000001), 9901};
   std::optional<Endpoint> health;
+  bool health_metrics = false;
 
   // AWS. Without `aws`, the others are not used.
   struct Aws {

@@ -129,6 +129,7 @@ TEST(Settings, TakeEveryFlag) {
                                       "off",
                                       "--health",
                                       "0.0.0.0:8080",
+                                      "--health-metrics",
                                       "--workers",
                                       "3",
                                       "--drain-delay",
@@ -175,6 +176,7 @@ TEST(Settings, TakeEveryFlag) {
   EXPECT_EQ(s.log_format, LogFormat::kJson);
   EXPECT_EQ(s.admin, std::nullopt);
   EXPECT_EQ(s.health, *Endpoint::parse("0.0.0.0:8080"));
+  EXPECT_TRUE(s.health_metrics);
   EXPECT_EQ(s.workers, 3U);
   EXPECT_EQ(s.drain_delay, Duration::zero());
   EXPECT_EQ(s.drain_timeout, minutes(1));
@@ -460,6 +462,9 @@ TEST(Settings, WarnOfWhatIsSeldomMeant) {
       {{"--trusted", "203.0.113.0/24"},
        "--trusted: warning: without the PROXY protocol, who is trusted is only no client; add "
        "--proxy-protocol required, or leave it out\n"},
+      {{"--health-metrics"},
+       "--health-metrics: warning: there is no health listener to serve them; add --health "
+       "ADDR:PORT\n"},
   };
   for (const Refusal& warning : warnings) {
     const LoadedSettings loaded = load(warning.words);

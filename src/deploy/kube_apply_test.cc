@@ -20,7 +20,7 @@ using ::testing::IsEmpty;
 TEST(KubeObjects, EveryPartIsReadAndTheOrderIsThatOfAnApply) {
   KubeAnswers answers;
   answers.network.vpc_cidrs = {*Cidr::parse("10.64.0.0/16")};
-  answers.network.service_cidr = Cidr::parse("10.96.0.0/16");
+  answers.network.service_cidrs = {*Cidr::parse("10.96.0.0/16")};
   answers.has_monitoring = answers.has_webhook = true;
   answers.app_namespaces = {"shop"};
   const auto files = render_manifests(answers);

@@ -127,7 +127,7 @@ class Inquiry {
     co_await ask_endpoint_addresses();
     co_await ask_nodes();
     co_await ask_service_cidrs();
-    if (facts_.service_cidrs.empty() || !facts_.pod_cidr) co_await ask_kubeadm();
+    if (facts_.service_cidrs.empty() || facts_.pod_cidrs.empty()) co_await ask_kubeadm();
     if (facts_.service_cidrs.empty()) co_await probe_service_cidr();
     co_await check_service();
     co_await ask_daemon_sets();
@@ -294,11 +294,8 @@ class Inquiry {
         find("services", deploy::listed(facts_.service_cidrs), from);
       }
     }
-    std::vector<Cidr> pods;
-    take_list(text_at(networking, "podSubnet"), pods);
-    if (pods.empty()) co_return;
-    facts_.pod_cidr = pods.front();
-    find("pods", pods.front().str(), from);
+    take_list(text_at(networking, "podSubnet"), facts_.pod_cidrs);
+    if (!facts_.pod_cidrs.empty()) find("pods", deploy::listed(facts_.pod_cidrs), from);
   }
 
   static void take_list(std::string_view text, std::vector<Cidr>& to) {
@@ -448,10 +445,11 @@ void take_networks(const KubeFacts& facts, KubeAnswers& answers, std::vector<std
     notes.push_back(std::move(why));
     return;
   }
-  if (facts.pod_cidr && answers.pod_cidrs.empty()) {
-    if (!is_covered(network.vpc_cidrs, *facts.pod_cidr))
-      network.vpc_cidrs.push_back(*facts.pod_cidr);
-    answers.pod_cidrs = {*facts.pod_cidr};
+  if (answers.pod_cidrs.empty()) {
+    for (const Cidr& pods : facts.pod_cidrs) {
+      if (!is_covered(network.vpc_cidrs, pods)) network.vpc_cidrs.push_back(pods);
+    }
+    answers.pod_cidrs = facts.pod_cidrs;
   }
   std::vector<IpAddress> strangers;
   for (const IpAddress& each : facts.node_addresses) {
@@ -483,19 +481,17 @@ std::vector<std::string> take_facts(const KubeFacts& facts, KubeAnswers& answers
   std::vector<std::string> notes;
   noproxy::ClusterFacts& network = answers.network;
   const auto& blocks = facts.service_cidrs;
-  if (!network.service_cidr && !blocks.empty()) {
-    network.service_cidr = blocks.front();
-    for (std::size_t i = 1; i < blocks.size(); ++i) network.extras.push_back(blocks[i].str());
-  } else if (network.service_cidr && !blocks.empty() &&
-             std::ranges::find(blocks, *network.service_cidr) == blocks.end()) {
-    notes.push_back("--service-cidr is " + network.service_cidr->str() + ", and the cluster's is " +
-                    listed(blocks));
+  if (network.service_cidrs.empty()) {
+    network.service_cidrs = blocks;
+  } else if (!blocks.empty() && network.service_cidrs != blocks) {
+    notes.push_back("--service-cidr is " + listed(network.service_cidrs) +
+                    ", and the cluster's is " + listed(blocks));
   }
   take_networks(facts, answers, notes);
   if (!network.cluster_endpoint) network.cluster_endpoint = facts.endpoint;
   for (const IpAddress& each : facts.endpoint_addresses) {
     const bool is_known = is_covered(network.vpc_cidrs, each) || is_loopback(each) ||
-                          (network.service_cidr && network.service_cidr->contains(each));
+                          is_covered(network.service_cidrs, each);
     const std::string text = each.str();
     if (!is_known && std::ranges::find(network.extras, text) == network.extras.end()) {
       network.extras.push_back(text);

@@ -33,7 +33,7 @@ struct KubeFacts {
   std::vector<IpAddress> endpoint_addresses = {};
   std::size_t nodes = 0;
   std::vector<IpAddress> node_addresses = {};  // InternalIPs
-  std::optional<Cidr> pod_cidr = {};           // of all pods, where the cluster has such a block
+  std::vector<Cidr> pod_cidrs = {};            // of all pods, where the cluster has such blocks
   std::vector<Cidr> node_pod_cidrs = {};       // of each node there is now
   bool is_eks = false;
   std::string region = {};

@@ -83,11 +83,12 @@ TEST(KubeFacts, TheBlockOfServicesIsFoundInThreeWays) {
             learn(cluster).service_cidrs);
 
   cluster.service_cidrs.clear();
-  cluster.kubeadm = R"({"data":{"ClusterConfiguration":"networking:\n  podSubnet: 10.244.0.0/16\n)"
+  cluster.kubeadm = R"({"data":{"ClusterConfiguration":"networking:\n  podSubnet: 10.244.0.0/16,)"
+                    R"(fd00:2::/56\n)"
                     R"(  serviceSubnet: 10.96.0.0/12,fd00:1::/108\n"}})";
   const KubeFacts of_kubeadm = learn(cluster);
   EXPECT_EQ(blocks({"10.96.0.0/12", "fd00:1::/108"}), of_kubeadm.service_cidrs);
-  EXPECT_EQ(Cidr::parse("10.244.0.0/16"), of_kubeadm.pod_cidr);
+  EXPECT_EQ(blocks({"10.244.0.0/16", "fd00:2::/56"}), of_kubeadm.pod_cidrs);
 
   cluster.kubeadm.clear();
   cluster.probe = "provided IP is not in the valid range. The range of valid IPs is 10.96.0.0/12";
@@ -177,7 +178,7 @@ TEST(KubeFacts, WhatIsForbiddenIsAGapAndTheRestIsFoundAllTheSame) {
 TEST(KubeFacts, AnswersAreFilledInAndThoseThatDoNotFitAreTold) {
   KubeFacts facts;
   facts.service_cidrs = blocks({"10.96.0.0/12", "fd00:1::/108"});
-  facts.pod_cidr = Cidr::parse("10.244.0.0/16");
+  facts.pod_cidrs = blocks({"10.244.0.0/16", "fd00:2::/56"});
   facts.node_pod_cidrs = blocks({"10.244.1.0/24"});
   facts.node_addresses = {*IpAddress::parse("192.168.9.5")};
   facts.endpoint_addresses = {*IpAddress::parse("203.0.113.5"), *IpAddress::parse("127.0.0.1"),
@@ -195,22 +196,22 @@ TEST(KubeFacts, AnswersAreFilledInAndThoseThatDoNotFitAreTold) {
   const auto notes = take_facts(facts, answers);
   EXPECT_THAT(notes, ElementsAre(HasSubstr("192.168.9.5, which is in no --vpc-cidr"),
                                  HasSubstr("not enforced by Flannel")));
-  EXPECT_EQ(Cidr::parse("10.96.0.0/12"), answers.network.service_cidr);
-  EXPECT_EQ(blocks({"10.0.0.0/16", "10.244.0.0/16"}), answers.network.vpc_cidrs);
-  EXPECT_EQ(blocks({"10.244.0.0/16"}), answers.pod_cidrs);
-  EXPECT_THAT(answers.network.extras, ElementsAre("fd00:1::/108", "203.0.113.5"));
+  EXPECT_EQ(facts.service_cidrs, answers.network.service_cidrs);
+  EXPECT_EQ(blocks({"10.0.0.0/16", "10.244.0.0/16", "fd00:2::/56"}), answers.network.vpc_cidrs);
+  EXPECT_EQ(facts.pod_cidrs, answers.pod_cidrs);
+  EXPECT_THAT(answers.network.extras, ElementsAre("203.0.113.5"));
   EXPECT_EQ("http://nlb.example:3128", answers.proxy_url);
   EXPECT_EQ("registry.example/ebbgate:1", answers.image);
 
   KubeAnswers other;  // what was said stays, and is told where it does not fit
   other.network.vpc_cidrs = blocks({"192.168.0.0/16", "10.0.0.0/8"});
-  other.network.service_cidr = Cidr::parse("10.1.0.0/16");
+  other.network.service_cidrs = blocks({"10.1.0.0/16"});
   other.image = "mine:2";
   EXPECT_THAT(
       take_facts(facts, other),
       Contains(HasSubstr("--service-cidr is 10.1.0.0/16, and the cluster's is 10.96.0.0/12")));
   EXPECT_EQ("mine:2", other.image);
-  EXPECT_EQ(Cidr::parse("10.1.0.0/16"), other.network.service_cidr);
+  EXPECT_EQ(blocks({"10.1.0.0/16"}), other.network.service_cidrs);
 }
 
 TEST(KubeFacts, RegionsAreReadOfZonesAndEndpoints) {

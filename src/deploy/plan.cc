@@ -311,7 +311,7 @@ std::string host_of(std::string_view url) {
 noproxy::ClusterFacts no_proxy_facts(const EksSettings& settings, const Facts& facts) {
   noproxy::ClusterFacts out;
   out.region = settings.region.value;
-  out.service_cidr = settings.network.services.value;
+  out.service_cidrs = {settings.network.services.value};
   out.vpc_cidrs = facts.vpc_cidrs;
   if (out.vpc_cidrs.empty()) out.vpc_cidrs.push_back(settings.network.cidr.value);
   if (settings.bastion) out.vpc_cidrs.push_back(settings.bastion->cidr.value);

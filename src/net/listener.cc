@@ -48,6 +48,9 @@ Result<int> open_listener(const Endpoint& at, const ListenOptions& options) {
       !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
     return failed("setsockopt", at, fd);
   }
+  if (at.address.is_v6() && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)) {
+    return failed("setsockopt", at, fd);
+  }
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_keepalive(fd, options.keepalive);
   if (options.clients_speak_first) set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1);  // seconds

@@ -2,9 +2,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +80,38 @@ TEST(Listener, ReportsAnIpv4ClientOfADualStackSocketAsIpv4) {
   served.listener->close();
   ASSERT_EQ(served.from.size(), 1U);
   EXPECT_EQ(served.from[0], client.local());
+}
+
+// Makes this process one with a network of its own, whose sockets of `[::]` take IPv6 alone unless
+// they say otherwise.
+bool enter_network_of_ipv6_alone() {
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return false;
+  const Socket setting(::open("/proc/sys/net/ipv6/bindv6only", O_WRONLY | O_CLOEXEC));
+  if (!setting.is_open() || ::write(setting.fd(), "1", 1) != 1) return false;
+  ifreq loopback{};
+  std::strcpy(loopback.ifr_name, "lo");
+  loopback.ifr_flags = IFF_UP;
+  const Socket any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return ::ioctl(any.fd(), SIOCSIFFLAGS, &loopback) == 0;
+}
+
+TEST(Listener, TakesBothFamiliesWhateverTheHostsDefaultIs) {
+  constexpr int kSkipped = 77;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!enter_network_of_ipv6_alone()) ::_exit(kSkipped);
+    const Served served(Endpoint{ip("::"), 0});
+    const std::uint16_t port = served.listener->local().port;
+    const bool takes_both = Socket::connected({ip("127.0.0.1"), port}).is_open() &&
+                            Socket::connected({ip("::1"), port}).is_open();
+    ::_exit(takes_both ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kSkipped) {
+    GTEST_SKIP() << "a process may have no network of its own here";
+  }
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Listener, GivesItsOptionsToWhatItAccepts) {

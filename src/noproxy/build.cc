@@ -68,11 +68,11 @@ Result<std::vector<std::string>> build_entries(const ClusterFacts& facts) {
        }) {
     entries.add(*IpAddress::parse(text));
   }
-  if (facts.service_cidr) {
-    entries.add(*facts.service_cidr);
+  for (const Cidr& block : facts.service_cidrs) {
+    entries.add(block);
     // The API server's own service, which pods reach by its address (KUBERNETES_SERVICE_HOST), and
     // many clients read no blocks.
-    entries.add(first_service(*facts.service_cidr));
+    if (block == facts.service_cidrs.front()) entries.add(first_service(block));
   }
   for (const std::string_view name :
        {"kubernetes.default.svc", ".svc", ".cluster.local", ".internal"}) {

@@ -14,8 +14,8 @@
 namespace ebbgate::noproxy {
 
 struct ClusterFacts {
-  std::vector<Cidr> vpc_cidrs;  // secondary and peered ones too
-  std::optional<Cidr> service_cidr;
+  std::vector<Cidr> vpc_cidrs;               // secondary and peered ones too
+  std::vector<Cidr> service_cidrs;           // the first is that of the service `kubernetes`
   std::optional<Hostname> cluster_endpoint;  // the API server's own name
   std::string region;                        // such as `eu-west-2`; needed for vpc_endpoints
   std::vector<std::string> vpc_endpoints;    // those that exist, such as `s3`, `ecr.api`

@@ -16,7 +16,7 @@ using testing::Not;
 ClusterFacts facts() {
   return {
       .vpc_cidrs = {*Cidr::parse("10.64.0.0/16"), *Cidr::parse("2600:1f13:a:b00::/56")},
-      .service_cidr = Cidr::parse("172.20.0.0/16"),
+      .service_cidrs = {*Cidr::parse("172.20.0.0/16")},
       .cluster_endpoint = *Hostname::parse("0A1B2C.gr7.eu-west-2.eks.amazonaws.com"),
       .region = "eu-west-2",
       .vpc_endpoints = {"s3", "ecr.api", "ecr.dkr", "sts", "eks-auth"},
@@ -37,6 +37,14 @@ TEST(Build, WritesTheListOfACluster) {
       "sts.eu-west-2.amazonaws.com,eks-auth.eu-west-2.api.aws,"
       "corp.example,.corp.example,git.example,.git.example,10.64.0.9,2001:db8::7,[2001:db8::7],"
       "192.0.2.0/24");
+}
+
+TEST(Build, NamesTheApisServiceInTheFirstOfTwoBlocks) {
+  ClusterFacts dual;
+  dual.service_cidrs = {*Cidr::parse("fd00:1::/108"), *Cidr::parse("172.20.0.0/16")};
+  EXPECT_THAT(
+      join(*build_entries(dual)),
+      testing::HasSubstr(",fd00:1::/108,fd00:1::1,[fd00:1::1],172.20.0.0/16,kubernetes.default"));
 }
 
 TEST(Build, NamesNoAwsServiceWithoutItsEndpoint) {

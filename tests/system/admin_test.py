@@ -58,6 +58,17 @@ class Admin(Case):
         build = f'ebbgate_build_info{{version="{version["version"]}"'
         self.assertIn(build, gateway.page("/metrics").body.decode())
 
+    def test_the_health_listener_has_metrics_where_they_are_asked_for_and_never_explains(self):
+        explain = "/explain?target=a.test:443"
+        for flags, status in (([], 404), (["--health-metrics"], 200)):
+            gateway = self.gateway(*flags, allow=["a.test"])
+            page = gateway.page("/metrics", "health")
+            self.assertEqual(status, page.status)
+            self.assertEqual(status == 200, b"ebbgate_build_info" in page.body)
+            self.assertEqual(404, gateway.page(explain, "health").status)
+            self.assertEqual([200, 200], [gateway.page(each).status
+                                          for each in ("/metrics", explain)])
+
     def test_connections_are_kept_and_bad_requests_end_them(self):
         gateway = self.gateway(allow=["a.test"])
         for listener in ("admin", "health"):

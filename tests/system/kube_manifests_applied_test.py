@@ -104,7 +104,8 @@ class Running(KubectlCase):
         settings.write_text(self.cluster.get("configmaps", "ebbgate-config", "ebbgate-system")[
             "data"]["config.yaml"])
         token, _ = self.cluster.authentication.service_account_token("ebbgate-system", "ebbgate")
-        self.goes_by_a_policy(token, "--config", settings)
+        # The clients of the settings are the cluster's networks, of which this machine is none.
+        self.goes_by_a_policy(token, "--config", settings, "--clients", "127.0.0.0/8")
 
     def test_outside_as_one_of_the_group_of_the_access_entry(self):
         self.kubectl("apply", "-k", MANIFESTS / "overlays" / "eks-ec2-fleet")

@@ -5,6 +5,7 @@ a broken sample, too, which it has to find. Whether a real cluster takes them is
 names one."""
 
 import copy
+import ipaddress
 import json
 import os
 import pathlib
@@ -20,7 +21,8 @@ import yaml
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from harness.gateway import BINARY  # noqa: E402
 from harness.kube import corefile  # noqa: E402
-from harness.kube.meaning import Network, Pod, gateway_faults, rights_faults  # noqa: E402
+from harness.kube.meaning import (  # noqa: E402
+    Network, Pod, family_faults, gateway_faults, monitor_faults, rights_faults)
 from harness.kube.shapes import faults, structural_faults  # noqa: E402
 from harness.testing import Case, main  # noqa: E402
 
@@ -42,6 +44,15 @@ def run(*words):
 
 def manifests(*words):
     code, out, err = run("manifests", *NETWORK, *words)
+    if code != 0:
+        raise AssertionError(err)
+    return list(yaml.safe_load_all(out))
+
+
+def families(hosts, services, *words):
+    """The manifests of a cluster with those blocks."""
+    code, out, err = run("manifests", "--vpc-cidr", ",".join(hosts), "--service-cidr",
+                         ",".join(services), *words)
     if code != 0:
         raise AssertionError(err)
     return list(yaml.safe_load_all(out))
@@ -166,6 +177,66 @@ class Meaning(Case):
             self.assertEqual([], list(gateway_faults(documents, settings_of(documents))))
             self.assertEqual([], list(rights_faults(documents)))
         self.assertEqual([], list(rights_faults(manifests(*FLEET))))
+        self.assertEqual([], list(monitor_faults(manifests("--monitoring", "--webhook"))))
+
+    def test_what_would_not_be_looked_at_is_found(self):
+        for kind, name, change, says in (
+                ("Deployment", "ebbgate", lambda s: s["template"]["spec"]["containers"][0]["args"]
+                 .remove("--health-metrics"), "whose health listener has no metrics"),
+                ("Service", "ebbgate-metrics", lambda s: s["ports"][0].update(targetPort="proxy"),
+                 "ebbgate asks a listener that has no"),
+                ("Service", "ebbgate-metrics", lambda s: s["selector"].update(a="b"), "of 0 deploy"),
+                ("ServiceMonitor", "ebbgate-webhook", lambda s: s["endpoints"][0].update(port="x"),
+                 "ebbgate-webhook leads to 0 ports")):
+            documents = manifests("--monitoring", "--webhook")
+            change(of_kind(documents, kind, name)[0]["spec"])
+            self.assertIn(says, "\n".join(monitor_faults(documents)))
+
+    def test_the_admin_listener_is_the_pods_own(self):
+        documents = manifests()
+        settings = settings_of(documents)
+        for address in ("0.0.0.0", "[::]", "10.64.0.1"):
+            settings["admin"] = f"{address}:9901"
+            self.assertIn("reads what policies allow", "\n".join(gateway_faults(documents, settings)))
+
+    # The blocks of nodes and pods, and those of services.
+    CLUSTERS = (  # what the files are for; EKS with IPv6; two families, whichever is the API's
+        (["10.64.0.0/16"], ["172.20.0.0/16"]),
+        (["10.64.0.0/16", "2600:1f13:a:b00::/56"], ["fd30:1::/108"]),
+        (["2600:1f13:a:b00::/56"], ["fd30:1::/108"]),
+        (["10.64.0.0/16", "fd00:2::/56"], ["172.20.0.0/16", "fd30:1::/108"]),
+        (["10.64.0.0/16", "fd00:2::/56"], ["fd30:1::/108", "172.20.0.0/16"]))
+
+    def test_every_family_of_the_cluster_is_served(self):
+        for hosts, services in self.CLUSTERS:
+            with self.subTest(hosts=hosts, services=services):
+                documents = families(hosts, services, "--monitoring", "--webhook")
+                settings = settings_of(documents)
+                self.assertEqual([], list(family_faults(documents, settings, hosts, services)))
+                for change, says in (
+                        (lambda s: s.update(listen=["127.0.0.1:3128"]), "127.0.0.1:3128 is not on"),
+                        (lambda s: s.update(health="10.0.0.1:8080"), "10.0.0.1:8080 is not on"),
+                        (lambda s: s["clients"].remove(hosts[-1]), "is none of the clients")):
+                    broken = copy.deepcopy(settings)
+                    change(broken)
+                    self.assertIn(says, "\n".join(
+                        family_faults(documents, broken, hosts, services)))
+                if len(services) + len(hosts) > 2:  # the other family's answers do not do
+                    old = manifests("--webhook")
+                    found = "\n".join(family_faults(old, settings_of(old), hosts, services))
+                    for says in ("0.0.0.0:3128 is", "0.0.0.0:8080 is", "0.0.0.0:8443 is"):
+                        self.assertIn(says, found)
+                for service in of_kind(documents, "Service"):
+                    service["spec"].pop("ipFamilyPolicy")
+                self.assertEqual(3, len(list(family_faults(documents, settings, hosts, services))))
+
+    def test_what_goes_around_the_proxy_is_of_every_family(self):
+        for hosts, services in self.CLUSTERS:
+            data = of_kind(families(hosts, services), "ConfigMap", "proxy-environment-variables")[0]
+            entries = data["data"]["NO_PROXY"].split(",")
+            self.assertLessEqual({*hosts, *services}, set(entries))
+            first = next(ipaddress.ip_network(services[0]).hosts())
+            self.assertIn(str(first), entries)
 
     def test_what_does_not_agree_is_found(self):
         pod = ("Deployment", "spec.template.spec.")
@@ -185,6 +256,7 @@ class Meaning(Case):
                 (container, "securityContext.capabilities", {}, "capabilities"),
                 (container, "securityContext.readOnlyRootFilesystem", False, "readOnly"),
                 (container, "ports.0.containerPort", 3129, "listen on"),
+                (container, "ports.2", {"name": "admin", "containerPort": 9901}, "listen on"),
                 (container, "volumeMounts", [], "not mounted"),
                 (pod, "automountServiceAccountToken", True, "every container has the token"),
                 (container, "volumeMounts.1.mountPath", "/token", "the gateway alone"),
@@ -237,6 +309,7 @@ class Meaning(Case):
             settings = yaml.safe_load(text)
             self.assertEqual("in-cluster", settings["kube"])
             self.assertLessEqual(set(settings["pod-cidr"]), set(settings["inside"]))
+            self.assertLessEqual(set(settings["pod-cidr"]), set(settings["clients"]))
             self.assertNotIn("policy", settings, "policies are resources")
 
     def test_the_image_is_of_this_version(self):
@@ -249,14 +322,13 @@ class Meaning(Case):
 
 GATEWAY = Pod("ebbgate-system", {"app.kubernetes.io/name": "ebbgate",
                                  "app.kubernetes.io/component": "gateway"},
-              ports={"proxy": 3128, "health": 8080, "metrics": 9901})
+              ports={"proxy": 3128, "health": 8080})
 WEBHOOK = Pod("ebbgate-system", {"app.kubernetes.io/name": "ebbgate",
                                  "app.kubernetes.io/component": "webhook"},
               ports={"https": 8443, "health": 8080})
 OTHER_OF_GATEWAYS = Pod("ebbgate-system", {"app": "debug"})
 SHOP, CI = Pod("shop", {"app": "web"}), Pod("ci")
 DNS = Pod("kube-system", {"k8s-app": "kube-dns"})
-PROMETHEUS = Pod("monitoring")
 NODE, INTERNET, INTERNET6 = "10.64.3.4", "151.101.2.132", "2606:4700::1"
 METADATA, POD_IDENTITY, SERVICE = "169.254.169.254", "169.254.170.23", "172.20.0.1"
 
@@ -275,7 +347,7 @@ class Bypass(Case):
         # The VPC's resolver answers for the whole world, as may another one in the network.
         (SHOP, "10.64.0.2", 53, False), (SHOP, NODE, 53, False), (SHOP, NODE, 52, True),
         (SHOP, NODE, 54, True), (SHOP, NODE, 65535, True),
-        # The admin listener is nobody's; the health listener, which tells nothing, the VPC's.
+        # The admin listener is nobody's; the health listener, which tells no names, the VPC's.
         (SHOP, GATEWAY, 9901, False), (NODE, GATEWAY, 9901, False), (INTERNET, GATEWAY, 8080, False),
         (NODE, GATEWAY, 8080, True), (NODE, GATEWAY, 3128, True), (INTERNET, GATEWAY, 3128, False),
         # The gateway leaves, and does not come back in.
@@ -308,9 +380,39 @@ class Bypass(Case):
         self.assertFalse(network.reaches(SHOP, INTERNET, 443, "UDP"), "QUIC")
 
     def test_prometheus_may_look_where_it_is_asked_for(self):
-        self.check(manifests("--app-namespace", "shop"), [(PROMETHEUS, GATEWAY, 9901, False)])
-        self.check(manifests("--app-namespace", "shop,ci", "--monitoring", "--webhook"),
-                   [*self.EXPECTED, (PROMETHEUS, GATEWAY, 9901, True), (PROMETHEUS, WEBHOOK, 8080, True)])
+        prometheus = Pod("monitoring", address="192.168.9.9")  # on a network of its own
+        self.check(manifests("--app-namespace", "shop"), [(prometheus, GATEWAY, 8080, False)])
+        self.check(manifests("--app-namespace", "shop,ci", "--monitoring", "--webhook"), [
+            *self.EXPECTED, (prometheus, GATEWAY, 8080, True), (prometheus, WEBHOOK, 8080, True),
+            (prometheus, GATEWAY, 9901, False)])
+
+    def test_the_same_holds_of_an_ipv6_cluster(self):
+        hosts, services = ["2600:1f13:a:b00::/56"], ["fd30:1::/108"]
+        node, service = "2600:1f13:a:b01::4", "fd30:1::1"
+
+        def pod(like):
+            return Pod(like.namespace, like.labels, "2600:1f13:a:b02::9", like.ports)
+        shop, gateway, webhook, dns = map(pod, (SHOP, GATEWAY, WEBHOOK, DNS))
+        expected = [
+            (shop, dns, 53, True), (shop, service, 443, True), (shop, node, 443, True),
+            (shop, gateway, 3128, True), (shop, "fd00:ec2::23", 80, True), (node, gateway, 8080, True),
+            (node, gateway, 3128, True), (INTERNET6, gateway, 3128, False),
+            (shop, INTERNET6, 443, False), (shop, INTERNET, 443, False), (shop, node, 53, False),
+            (shop, "fd00:ec2::254", 80, False), (shop, gateway, 9901, False),
+            (gateway, INTERNET6, 443, True), (gateway, INTERNET, 443, True),
+            (gateway, service, 443, True), (gateway, node, 443, True), (gateway, service, 80, False),
+            # Global addresses, and yet not outside.
+            (gateway, node, 22, False), (gateway, shop, 8080, False), (gateway, METADATA, 80, False),
+            (gateway, "fd00:ec2::254", 80, False), (node, webhook, 8443, True),
+            (webhook, service, 443, True), (webhook, INTERNET6, 443, False)]
+        documents = families(hosts, services, "--app-namespace", "shop", "--webhook")
+        self.check(documents, expected)
+        rule = of_kind(documents, "NetworkPolicy", "gateway")[0]["spec"]["egress"][-1]["to"][1]
+        self.assertEqual(hosts, rule["ipBlock"].pop("except"))
+        network = Network(documents)
+        self.assertEqual([row for row in expected if row[0] is gateway and row[1:] in (
+            (node, 22, False), (shop, 8080, False))],
+            [row for row in expected if network.reaches(*row[:3]) != row[3]], "a hole is found")
 
     def test_the_webhook_is_asked_and_asks_the_api_only(self):
         self.check(manifests("--webhook"), [
@@ -568,7 +670,8 @@ class Files(Case):
 
             def by_name(documents):
                 return {(each["kind"], each["metadata"]["name"]): each for each in documents}
-            built = by_name(yaml.safe_load_all(re.sub(" # each: [a-z-]+", "", done.stdout)))
+            built = by_name(yaml.safe_load_all(
+                re.sub(" # (?:each|answer): [a-z-]+", "", done.stdout)))
             rendered = by_name(manifests(*words))
             rendered.pop(("ConfigMap", "proxy-environment-variables"))
             self.assertEqual(rendered, built, overlay)
@@ -579,9 +682,24 @@ class Files(Case):
         (folder / "kustomization.yaml").write_text("namespace: shop\nresources: [app-namespace]\n")
         done = subprocess.run([*command, folder], capture_output=True, text=True, timeout=60)
         self.assertEqual(0, done.returncode, done.stderr)
-        self.assertEqual(list(yaml.safe_load_all(done.stdout)),
-                         of_kind(manifests("--app-namespace", "shop", "--part", "namespaces"),
-                                 "NetworkPolicy"))
+        rendered = manifests("--app-namespace", "shop", "--part", "namespaces")
+        self.assertCountEqual(yaml.safe_load_all(done.stdout),
+                              [each for each in rendered if each["kind"] != "ConfigMap"])
+
+    def test_a_namespace_of_applications_has_a_bounded_number_of_policies(self):
+        def is_bounded(documents):
+            crd = of_kind(manifests("--part", "crds"), "CustomResourceDefinition",
+                          "egresspolicies.ebbgate.dev")[0]["spec"]
+            counted = f"count/{crd['names']['plural']}.{crd['group']}"
+            return {"shop", "ci"} == {each["metadata"]["namespace"]
+                                      for each in of_kind(documents, "ResourceQuota")
+                                      if 0 < int(each["spec"]["hard"].get(counted, 0)) <= 100}
+        documents = manifests("--app-namespace", "shop,ci")
+        self.assertTrue(is_bounded(documents))
+        quota = of_kind(documents, "ResourceQuota")[0]["spec"]
+        for hard in ({"count/egresspolicies": "50"}, {"count/egresspolicies.ebbgate.dev": "5000"}):
+            quota["hard"] = hard
+            self.assertFalse(is_bounded(documents), hard)
 
     def test_a_folder_has_everything_and_builds(self):
         folder = self.scratch()

@@ -338,6 +338,9 @@ constexpr std::array kSettings = std::to_array<Setting>({
      one<&S::admin, listener_or_off>},
     {"Records", "health", "ADDR:PORT|off", kOnce, "off",
      "/healthz and /readyz alone, for load balancers.", one<&S::health, listener_or_off>},
+    {"Records", "health-metrics", "", kOnce, "false",
+     "/metrics there, too, for a Prometheus that is not to see the rest.",
+     one<&S::health_metrics, parse_switch>},
 
     {"AWS", "aws", "", kOnce, "false",
      "Be a member of a fleet on EC2: drain when the Auto Scaling group ends the instance, and what "

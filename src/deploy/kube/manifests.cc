@@ -46,6 +46,27 @@ std::vector<std::string> texts(const std::vector<Cidr>& blocks) {
   return out;
 }
 
+bool is_v6(const Cidr& block) {
+  return block.network().is_v6();
+}
+
+// What listeners are on: `[::]` takes both families, and is nothing where a node has no IPv6.
+std::string any_address(const KubeAnswers& answers) {
+  const bool has_v6 = std::ranges::any_of(answers.network.vpc_cidrs, is_v6) ||
+                      std::ranges::any_of(answers.network.service_cidrs, is_v6);
+  return has_v6 ? "[::]" : "0.0.0.0";
+}
+
+// Where gateways leave to by IPv6: the cluster's own blocks are global, too, as a rule.
+std::string internet_v6(const KubeAnswers& answers) {
+  static const Cidr kGlobal = *Cidr::parse("2000::/3");
+  std::string own;
+  for (const Cidr& block : answers.network.vpc_cidrs) {
+    if (kGlobal.contains(block)) own += (own.empty() ? "\"" : ", \"") + block.str() + '"';
+  }
+  return own.empty() ? "{cidr: 2000::/3}" : "{cidr: 2000::/3, except: [" + own + "]}";
+}
+
 std::string config_map(std::string_view in_namespace, const ProxyEnvironment& environment) {
   std::string out =
       "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: " + std::string(kConfigMap) +
@@ -198,13 +219,14 @@ class Renderer {
     const auto& network = answers.network;
     marks_["image"] = {"ebbgate:0.1.0", {answers.image.empty() ? "ebbgate:0.1.0" : answers.image}};
     marks_["vpc-cidr"] = {"10.64.0.0/16", texts(network.vpc_cidrs)};
-    marks_["service-cidr"] = {"172.20.0.0/16", {}};
-    marks_["kubernetes-service"] = {"172.20.0.1/32", {}};
-    if (network.service_cidr) {
-      marks_["service-cidr"].answers = {network.service_cidr->str()};
-      marks_["kubernetes-service"].answers = {
-          Cidr::of(noproxy::first_service(*network.service_cidr)).str()};
-    }
+    marks_["service-cidr"] = {"172.20.0.0/16", texts(network.service_cidrs)};
+    marks_["kubernetes-service"] = {
+        "172.20.0.1/32", {Cidr::of(noproxy::first_service(network.service_cidrs.front())).str()}};
+    marks_["any-address"] = {"0.0.0.0", {any_address(answers)}};
+    marks_["internet-v6"] = {"{cidr: 2000::/3}", {internet_v6(answers)}};
+    marks_["arguments"] = {
+        "config.yaml]",
+        {answers.has_monitoring ? "config.yaml, --health-metrics]" : "config.yaml]"}};
     marks_["pod-cidr"] = {"10.64.0.0/16",
                           texts(answers.pod_cidrs.empty() ? network.vpc_cidrs : answers.pod_cidrs)};
     marks_["proxy-url"] = {"http://ebbgate." + std::string(kNamespace) + ".svc.cluster.local:3128",
@@ -225,6 +247,7 @@ class Renderer {
       marks_["app-namespace"] = {"default", {each}};
       const std::string folder = "namespaces/" + each + "/";
       add(KubePart::kNamespaces, folder + "network.yaml", text_of("app-namespace/network.yaml"));
+      add(KubePart::kNamespaces, folder + "quota.yaml", text_of("app-namespace/quota.yaml"));
       add(KubePart::kNamespaces, folder + "proxy-environment.yaml", config_map(each, environment_));
     }
     add(KubePart::kProxyEnvironment, "cluster/proxy-environment.yaml",
@@ -325,7 +348,18 @@ std::string fault_of(const KubeAnswers& answers) {
   if (answers.network.vpc_cidrs.empty()) {
     return "--vpc-cidr is missing: the blocks of the nodes' and the pods' addresses";
   }
-  if (!answers.network.service_cidr) return "--service-cidr is missing: the block of the services";
+  if (answers.network.service_cidrs.empty()) {
+    return "--service-cidr is missing: the block of the services";
+  }
+  for (const Cidr& services : answers.network.service_cidrs) {
+    const auto& pods = answers.pod_cidrs.empty() ? answers.network.vpc_cidrs : answers.pod_cidrs;
+    const auto is_alike = [&](const Cidr& block) { return is_v6(block) == is_v6(services); };
+    if (!std::ranges::any_of(pods, is_alike)) {
+      return "--service-cidr " + services.str() + " is of a family of which there is no " +
+             (answers.pod_cidrs.empty() ? "--vpc-cidr" : "--pod-cidr") +
+             ": pods would be no clients of the gateways";
+    }
+  }
   for (const Cidr& pods : answers.pod_cidrs) {
     const auto holds = [&](const Cidr& block) { return block.contains(pods); };
     if (!std::ranges::any_of(answers.network.vpc_cidrs, holds)) {

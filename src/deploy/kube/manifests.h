@@ -25,7 +25,7 @@ struct KubeAnswers {
   std::string image;      // empty: that of the files
   std::string proxy_url;  // `http://host:port`; empty with kInCluster: its own service
   noproxy::ClusterFacts network;
-  std::vector<Cidr> pod_cidrs;  // where pods have addresses; empty: network.vpc_cidrs
+  std::vector<Cidr> pod_cidrs;              // where pods have addresses; empty: network.vpc_cidrs
   std::vector<std::string> app_namespaces;  // whose bypass is closed
 
   // For EKS.

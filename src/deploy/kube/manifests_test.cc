@@ -21,7 +21,7 @@ using ::testing::Not;
 KubeAnswers answers() {
   KubeAnswers some;
   some.network.vpc_cidrs = {*Cidr::parse("10.64.0.0/16")};
-  some.network.service_cidr = Cidr::parse("172.20.0.0/16");
+  some.network.service_cidrs = {*Cidr::parse("172.20.0.0/16")};
   return some;
 }
 
@@ -52,7 +52,8 @@ TEST(Manifests, AreTheFilesWhereTheAnswersAreTheirDefaults) {
     std::string expected(file.text);
     for (const std::string_view mark :
          {" # answer: image", " # each: vpc-cidr", " # each: service-cidr", " # each: pod-cidr",
-          " # answer: kubernetes-service"}) {
+          " # answer: kubernetes-service", " # answer: any-address", " # answer: internet-v6",
+          " # answer: arguments"}) {
       expected = detail::replaced(expected, mark, "");
     }
     EXPECT_EQ(text_of(answers(), file.path), expected);
@@ -64,7 +65,7 @@ TEST(Manifests, AreTheFilesWhereTheAnswersAreTheirDefaults) {
 TEST(Manifests, HaveEveryAnswerInItsPlace) {
   KubeAnswers some = answers();
   some.network.vpc_cidrs = {*Cidr::parse("10.1.0.0/16"), *Cidr::parse("2001:db8::/56")};
-  some.network.service_cidr = Cidr::parse("10.96.0.0/12");
+  some.network.service_cidrs = {*Cidr::parse("10.96.0.0/12"), *Cidr::parse("fd00:1::/108")};
   some.pod_cidrs = {*Cidr::parse("10.1.64.0/18"), *Cidr::parse("2001:db8::/64")};
   some.own_namespace = "egress";
   some.image = "registry.example/ebbgate@sha256:00";
@@ -80,7 +81,13 @@ TEST(Manifests, HaveEveryAnswerInItsPlace) {
               HasSubstr("- ipBlock: {cidr: 10.96.0.1/32}\n"));
   EXPECT_THAT(text_of(some, "overlays/in-cluster/config.yaml"),
               HasSubstr("      - 10.1.64.0/18\n      - 2001:db8::/64\n"));
-  EXPECT_THAT(text_of(some, "namespaces/shop/network.yaml"), HasSubstr("  namespace: shop\n"));
+  for (const char* file : {"network.yaml", "quota.yaml", "proxy-environment.yaml"}) {
+    EXPECT_THAT(text_of(some, std::string("namespaces/shop/") + file),
+                HasSubstr("  namespace: shop\n"));
+  }
+  EXPECT_THAT(
+      text_of(some, "namespaces/shop/network.yaml"),
+      HasSubstr("- ipBlock: {cidr: 10.96.0.0/12}\n        - ipBlock: {cidr: fd00:1::/108}"));
   EXPECT_THAT(text_of(some, "overlays/monitoring/network.yaml"),
               HasSubstr("{kubernetes.io/metadata.name: watch}\n"));
   EXPECT_THAT(text_of(some, "cluster/proxy-environment.yaml"),
@@ -91,6 +98,48 @@ TEST(Manifests, HaveEveryAnswerInItsPlace) {
     EXPECT_THAT(file.text, Not(HasSubstr("# answer:"))) << file.path;
     EXPECT_THAT(file.text, Not(HasSubstr("# each:"))) << file.path;
   }
+}
+
+TEST(Manifests, ListenOnBothFamiliesWhereThereIsAnIpv6Block) {
+  const auto listening = [](const KubeAnswers& some) {
+    return text_of(some, "overlays/in-cluster/config.yaml") +
+           text_of(some, "webhook/deployment.yaml");
+  };
+  KubeAnswers of_pods = answers();
+  of_pods.has_webhook = true;
+  EXPECT_THAT(listening(of_pods), Not(HasSubstr("::]:")));
+  KubeAnswers of_services = of_pods;
+  of_pods.network.vpc_cidrs.push_back(*Cidr::parse("2001:db8::/56"));
+  of_services.network.service_cidrs.push_back(*Cidr::parse("fd00:1::/108"));
+  for (const KubeAnswers& some : {of_pods, of_services}) {
+    const std::string text = listening(some);
+    EXPECT_THAT(text, Not(HasSubstr("0.0.0.0:")));
+    for (const char* each : {"listen: [\"[::]:3128\"]", "health: \"[::]:8080\"",
+                             "--listen=[::]:8443", "--health=[::]:8080"}) {
+      EXPECT_THAT(text, HasSubstr(each));
+    }
+  }
+}
+
+// A cluster's own global addresses would be outside otherwise.
+TEST(Manifests, DoNotLetGatewaysBackInByIpv6) {
+  KubeAnswers some = answers();
+  const auto rule = [&] { return text_of(some, "overlays/in-cluster/network.yaml"); };
+  EXPECT_THAT(rule(), HasSubstr("- ipBlock: {cidr: 2000::/3}\n"));
+  some.network.vpc_cidrs.push_back(*Cidr::parse("fd00:2::/56"));  // is not outside anyhow
+  EXPECT_THAT(rule(), HasSubstr("- ipBlock: {cidr: 2000::/3}\n"));
+  some.network.vpc_cidrs.push_back(*Cidr::parse("2600:1f13:a:b00::/56"));
+  some.network.vpc_cidrs.push_back(*Cidr::parse("2600:1f13:b::/56"));
+  EXPECT_THAT(rule(), HasSubstr("{cidr: 2000::/3, except: [\"2600:1f13:a:b00::/56\", "
+                                "\"2600:1f13:b::/56\"]}\n"));
+}
+
+TEST(Manifests, OpenMetricsWhereTheyAreAskedForOnly) {
+  KubeAnswers some = answers();
+  const std::string path = "overlays/in-cluster/deployment.yaml";
+  EXPECT_THAT(text_of(some, path), HasSubstr("/config.yaml]\n"));
+  some.has_monitoring = true;
+  EXPECT_THAT(text_of(some, path), HasSubstr("/config.yaml, --health-metrics]\n"));
 }
 
 TEST(Manifests, AskForAProxyForAwsNodeUnlessThereIsAnEndpoint) {
@@ -114,8 +163,16 @@ TEST(Manifests, AreRefusedForAnswersThatWouldMeanSomethingElse) {
       {[](KubeAnswers& a) { a.proxy_url = "http://p"; }, "--proxy-url is not"},
       {[](KubeAnswers& a) { a.place = GatewayPlace::kEksEc2Fleet; }, "--proxy-url is missing"},
       {[](KubeAnswers& a) { a.network.vpc_cidrs.clear(); }, "--vpc-cidr is missing"},
-      {[](KubeAnswers& a) { a.network.service_cidr.reset(); }, "--service-cidr is missing"},
+      {[](KubeAnswers& a) { a.network.service_cidrs.clear(); }, "--service-cidr is missing"},
       {[](KubeAnswers& a) { a.pod_cidrs = {*Cidr::parse("10.244.0.0/16")}; }, "in no --vpc-cidr"},
+      {[](KubeAnswers& a) { a.network.service_cidrs = {*Cidr::parse("fd00:1::/108")}; },
+       "there is no --vpc-cidr: pods would be no clients"},
+      {[](KubeAnswers& a) {
+         a.network.service_cidrs = {*Cidr::parse("fd00:1::/108")};
+         a.network.vpc_cidrs.push_back(*Cidr::parse("2001:db8::/56"));
+         a.pod_cidrs = {*Cidr::parse("10.64.0.0/17")};
+       },
+       "there is no --pod-cidr: pods"},
       {[](KubeAnswers& a) { a.cluster_name = "$(reboot)"; }, "--cluster-name is no name"},
       {[](KubeAnswers& a) { a.network.region = "x;y"; }, "--region is no region"},
       {[](KubeAnswers& a) { a.node_roles = {"arn:aws:iam::1:user/x"}; }, "is no ARN of a role"},

@@ -53,6 +53,7 @@ _CORE = [
     ("configmaps", "ConfigMap", True, ["cm"], []),
     ("secrets", "Secret", True, [], []),
     ("serviceaccounts", "ServiceAccount", True, ["sa"], ["token"]),
+    ("resourcequotas", "ResourceQuota", True, ["quota"], ["status"]),
     ("events", "Event", True, ["ev"], []),
     ("nodes", "Node", False, ["no"], ["status"]),
 ]

@@ -14,6 +14,7 @@ import sys
 KINDS = {
     "v1 Namespace": "V1Namespace", "v1 ServiceAccount": "V1ServiceAccount",
     "v1 ConfigMap": "V1ConfigMap", "v1 Secret": "V1Secret", "v1 Service": "V1Service",
+    "v1 ResourceQuota": "V1ResourceQuota",
     "apps/v1 Deployment": "V1Deployment", "apps/v1 DaemonSet": "V1DaemonSet",
     "policy/v1 PodDisruptionBudget": "V1PodDisruptionBudget",
     "autoscaling/v2 HorizontalPodAutoscaler": "V2HorizontalPodAutoscaler",

@@ -148,8 +148,9 @@ class Lifecycle:
             return
         address = str(self.service_cidr[self._next_address])
         self._next_address += 1
-        spec.update(clusterIP=address, clusterIPs=[address], ipFamilyPolicy="SingleStack",
+        spec.update(clusterIP=address, clusterIPs=[address],
                     ipFamilies=["IPv6" if ":" in address else "IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
 
     def created(self, resource, document):
         name = document["metadata"]["name"]

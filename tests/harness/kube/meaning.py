@@ -129,10 +129,12 @@ def gateway_faults(documents, settings):
     for port in service["spec"]["ports"]:
         if port["targetPort"] not in ports:
             yield f"the service's port {port['targetPort']} is none of the container's"
-    listens = {int(settings["listen"][0].rpartition(":")[2]), int(settings["health"].rpartition(":")[2]),
-               int(settings["admin"].rpartition(":")[2])}
+    listens = {int(each.rpartition(":")[2])
+               for each in (*settings["listen"], settings["health"])}
     if listens != set(ports.values()):
         yield "the container's ports are not those that the settings listen on"
+    if not settings["admin"].startswith("127.0.0.1:"):
+        yield "whoever reaches a gateway's pod reads what policies allow"
     for probe, path in (("startupProbe", "/healthz"), ("livenessProbe", "/healthz"),
                         ("readinessProbe", "/readyz")):
         get = container.get(probe, {}).get("httpGet", {})
@@ -201,6 +203,54 @@ def _token_faults(pod):
     if files != {"token": "token", "ca.crt": "kube-root-ca.crt/ca.crt",
                  "namespace": "metadata.namespace"}:
         yield f"what the token's volume holds is {files}"
+
+
+def monitor_faults(documents):
+    """Of what Prometheus is told to look at: it leads to a listener of a pod that serves /metrics."""
+    deployments = [each for each in documents if each["kind"] == "Deployment"]
+    services = [each for each in documents if each["kind"] == "Service"]
+    for monitor in (each for each in documents if each["kind"] == "ServiceMonitor"):
+        name = monitor["metadata"]["name"]
+        found = [each for each in services if selects(monitor["spec"]["selector"], labels_of(each))]
+        endpoint, = monitor["spec"]["endpoints"]
+        ports = [port for each in found for port in each["spec"]["ports"]
+                 if port["name"] == endpoint["port"]]
+        pods = [each["spec"]["template"] for each in deployments for service in found
+                if selects({"matchLabels": service["spec"]["selector"]},
+                           each["spec"]["template"]["metadata"]["labels"])]
+        if len(ports) != 1 or len(pods) != 1:
+            yield f"{name} leads to {len(ports)} ports of {len(pods)} deployments"
+            continue
+        if ports[0]["targetPort"] != "health":
+            yield f"{name} asks a listener that has no metrics"
+        arguments = pods[0]["spec"]["containers"][0]["args"]
+        if arguments[0] == "run" and "--health-metrics" not in arguments:
+            yield f"{name} asks gateways whose health listener has no metrics"
+
+
+def family_faults(documents, settings, hosts, services):
+    """What a cluster with those blocks, of nodes and pods and of services, would miss of the families
+    of its addresses. `settings`: the gateways', if they are in it."""
+    blocks = [ipaddress.ip_network(each) for each in (*hosts, *services)]
+    wanted = "[::]" if any(each.version == 6 for each in blocks) else "0.0.0.0"
+    listeners = []
+    if settings:
+        listeners = [*settings["listen"], settings["health"]]
+        clients = [ipaddress.ip_network(each) for each in settings["clients"]]
+        for each in hosts:
+            own = ipaddress.ip_network(each)
+            if not any(own.version == client.version and own.subnet_of(client) for client in clients):
+                yield f"{each} is none of the clients"
+    for deployment in (each for each in documents if each["kind"] == "Deployment"):
+        listeners += [each.partition("=")[2]
+                      for each in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+                      if each.startswith(("--listen=", "--health="))]
+    for each in listeners:
+        if each.rpartition(":")[0] != wanted:
+            yield f"{each} is not on {wanted}"
+    for service in (each for each in documents if each["kind"] == "Service"):
+        if service["spec"].get("ipFamilyPolicy") != "PreferDualStack":
+            yield f"the service {service['metadata']['name']} has one family"
 
 
 READING, ALL = {"list", "watch"}, "*"
