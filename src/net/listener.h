@@ -20,8 +20,8 @@ struct ListenOptions {
 };
 
 // A non-blocking listening socket on `at`, of which several may be open at once. `[::]` takes IPv4
-// clients, too, whatever the host's net.ipv6.bindv6only says. What accepted
-// sockets inherit is set here once: no delay for small segments, keep-alive probes.
+// clients, too, whatever the host's net.ipv6.bindv6only says. What accepted sockets inherit is set
+// here once: no delay for small segments, keep-alive probes.
 // Error kInternal says which call failed and why.
 [[nodiscard]] Result<int> open_listener(const Endpoint& at, const ListenOptions& options);
 
