@@ -327,6 +327,7 @@ class Upgrade(PolicyCase):
 
 class Size(PolicyCase):
     ENTRIES, PODS, CHANGES = 10_000, 5_000, 1_000
+    is_alone = True  # it measures
 
     def test_a_large_policy_and_many_changes_hinder_nobody(self):
         site = self.site
@@ -402,4 +403,4 @@ class RealCluster(Case):
 
 
 if __name__ == "__main__":
-    main()
+    main(at_once=4)
