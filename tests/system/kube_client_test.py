@@ -417,4 +417,4 @@ class RealCluster(Case):
 
 
 if __name__ == "__main__":
-    main()
+    main(at_once=4)

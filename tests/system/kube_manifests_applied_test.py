@@ -206,4 +206,4 @@ class Rendered(KubectlCase):
 
 
 if __name__ == "__main__":
-    main()
+    main(at_once=4)
