@@ -14,7 +14,11 @@ namespace {
 long g_left = -1;  // how many allocations succeed before one fails; below zero: all do
 
 [[maybe_unused]] void* allocate(std::size_t size) {
-  if (g_left >= 0 && g_left-- == 0) throw std::bad_alloc();
+  if (g_left == 0) {
+    g_left = -1;
+    throw std::bad_alloc();
+  }
+  if (g_left > 0) --g_left;
   void* memory = std::malloc(std::max<std::size_t>(size, 1));
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
@@ -37,7 +41,7 @@ void operator delete(void* memory, std::size_t /*size*/) noexcept {
 namespace ebbgate::identity {
 namespace {
 
-PodState pod(std::string name, std::vector<const char*> where, int started) {
+PodState pod(std::string name, const std::vector<const char*>& where, int started) {
   PodState state{.name = std::move(name), .pod_namespace = "shop"};
   state.labels = {{"a-label-that-has-to-be-allocated", "x"}};
   for (const char* each : where) state.addresses.push_back(*IpAddress::parse(each));

@@ -146,8 +146,8 @@ class Pods : public ::testing::Test {
     std::remove(log_file_.c_str());
   }
 
-  void put(std::string name, std::string_view where, std::string tier = "run",
-           std::string uid = "1") {
+  void put(const std::string& name, std::string_view where, std::string tier = "run",
+           const std::string& uid = "1") {
     pods_.put({.name = name,
                .pod_namespace = "shop",
                .uid = name + "-" + uid,
