@@ -1,7 +1,7 @@
 # labels: kube
-"""A gateway outside of its EKS cluster (`--kube eks:NAME`), with the rights that deploy/ gives it in
-AWS and in the cluster: it may be there before its cluster, comes by tokens of its instance's role,
-outlasts AWS, the API and its own rights, follows a cluster that is made anew, and is replaced
+"""A gateway outside of its EKS cluster (`--kube eks:NAME`), with the rights that deploy/ gives it
+in AWS and in the cluster: it may be there before its cluster, comes by tokens of its instance's
+role, outlasts AWS, the API and its own rights, follows a cluster that is made anew, and is replaced
 without a failed request."""
 
 import base64
@@ -139,7 +139,7 @@ class BeforeItsCluster(Fleet):
 
 class InItsCluster(Fleet):
     def ask_all_along(self):
-        """Asks until the end of the test what always is allowed; gives the answers that were wrong."""
+        """Asks until the end of the test what always is allowed; gives what was answered else."""
         stop, wrong = threading.Event(), []
 
         def ask():
@@ -219,7 +219,8 @@ class InItsCluster(Fleet):
             self.site = self.make_cluster(self.site.origin)
             self.run_pods(self.site)
             join(self.aws, self.site.cluster, NAME)
-            self.site.wait_for_log(gateway, f"cluster {NAME} is another one: {self.site.cluster.url}")
+            self.site.wait_for_log(
+                gateway, f"cluster {NAME} is another one: {self.site.cluster.url}")
             self.wait_for_watches(are_lost=False)
             self.wait("not-allowed", self.ci, "away.test")
             self.allow_next("anew.test")
