@@ -35,6 +35,24 @@ if(EBBGATE_STATIC)
   add_link_options(-Wl,--dependency-file=link.d)
 endif()
 
+# Half of a compilation is the standard library's headers, so they are read once: for libraries, for
+# the program, for tests. What is shipped is built without, and so is what is fuzzed: that a source
+# names what it uses is found there.
+set(EBBGATE_STANDARD_HEADERS
+  <algorithm> <array> <atomic> <chrono> <coroutine> <cstdint> <cstdio> <cstring> <deque> <exception>
+  <expected> <functional> <iterator> <map> <memory> <optional> <set> <span> <string>
+  <string_view> <thread> <tuple> <unordered_map> <unordered_set> <utility> <variant> <vector>)
+function(ebbgate_precompile target first)
+  if(EBBGATE_FUZZ OR NOT BUILD_TESTING)
+    return()
+  endif()
+  if(target STREQUAL first)
+    target_precompile_headers(${target} PRIVATE ${EBBGATE_STANDARD_HEADERS} ${ARGN})
+  else()
+    target_precompile_headers(${target} REUSE_FROM ${first})
+  endif()
+endfunction()
+
 # What is worth a run under TSan: the program, and the unit tests of folders whose objects threads
 # share. Their tests have the label `concurrent`.
 add_custom_target(concurrent_tests)
@@ -55,6 +73,7 @@ function(ebbgate_library name)
                  FILES ${headers})
   target_link_libraries(${name} PUBLIC ebbgate_options ${ARG_DEPS} PRIVATE ${ARG_LIBS})
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX VERIFY_INTERFACE_HEADER_SETS ON)
+  ebbgate_precompile(${name} base)
   if(tests AND NOT BUILD_TESTING)
     # For what a folder says of its tests; nothing builds it.
     add_library(${name}_test OBJECT EXCLUDE_FROM_ALL ${tests})
@@ -64,6 +83,7 @@ function(ebbgate_library name)
     # What is tested is optimized; most of a test is matchers, which take longer to compile then
     # than the tests take to run.
     target_compile_options(${name}_test PRIVATE -O0)
+    ebbgate_precompile(${name}_test base_test <gmock/gmock.h> <gtest/gtest.h>)
     set(properties TIMEOUT 120)
     if(ARG_CONCURRENT)
       list(APPEND properties LABELS concurrent)
