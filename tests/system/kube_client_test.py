@@ -377,7 +377,7 @@ class Pods(ClientCase):
         self.assertEqual(("default/new", "front"), (found["pod"], found["account"]))
         self.assertLess(took, 1)
         self.cluster.finish_pod("new")
-        self.until(probe, "pod", lambda found: found["presence"] == UNKNOWN, address="10.99.0.1")
+        self.until(probe, "pod", lambda found: found["presence"] == AWAITED, address="10.99.0.1")
 
     def test_a_pod_that_goes_while_nobody_watches_is_forgotten(self):
         self.cluster.run_pod("a", ip="10.99.0.1")
@@ -390,7 +390,7 @@ class Pods(ClientCase):
         self.cluster.delete("pods", "a", "default")
         self.cluster.compact()
         self.cluster.up()
-        self.until(probe, "pod", lambda found: found["presence"] == UNKNOWN, address="10.99.0.1")
+        self.until(probe, "pod", lambda found: found["presence"] == AWAITED, address="10.99.0.1")
         self.assertEqual(POD, probe.value("pod", address="10.99.0.2")["presence"])
 
 

@@ -123,7 +123,9 @@ struct Reporting {
 
 struct Probe {
   Probe(net::Loop& its_loop, kube::Client& its_client, std::string home)
-      : loop(its_loop), client(its_client), home_namespace(std::move(home)) {}
+      : loop(its_loop), client(its_client), home_namespace(std::move(home)) {
+    index.set_pod_blocks({*Cidr::parse("0.0.0.0/0"), *Cidr::parse("::/0")});
+  }
 
   net::Loop& loop;
   kube::Client& client;
