@@ -55,9 +55,22 @@ Task<void> dial_into(Loop& loop, std::vector<IpAddress> to, Port port, Duration 
   out.emplace(co_await dial(loop, std::move(to), port, loop.after(allowance), options));
 }
 
+// On a port that nobody has at the other addresses either: what runs beside this uses them, too.
+Socket listening_where_others_are_free() {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    Socket socket = Socket::listening(ip("127.0.0.1"));
+    const std::uint16_t port = socket.local().port;
+    const bool is_free = Socket::listening(ip("127.0.0.2"), port).is_open() &&
+                         Socket::listening(ip("127.0.0.3"), port).is_open();
+    if (is_free) return socket;
+  }
+  ADD_FAILURE() << "no port is free at three addresses";
+  return Socket(-1);
+}
+
 struct Dial : ::testing::Test {
   std::unique_ptr<Loop> loop = make_loop();
-  Socket listener = Socket::listening(ip("127.0.0.1"));
+  Socket listener = listening_where_others_are_free();
   std::uint16_t number = listener.local().port;
   Port port = *Port::of(number);
   std::optional<Result<Dialed>> out;
