@@ -66,18 +66,14 @@ kube::ResourceState state_of(const ResourceOutcome& outcome) {
 }
 
 kube::ResourceReport report_of(const ResourceOutcome& outcome) {
-  kube::ResourceReport report{
-      .id = {.in_namespace = outcome.id.in_namespace, .name = outcome.id.name},
-      .uid = outcome.id.uid,
-      .generation = outcome.id.generation,
-      .generation_in_force = outcome.generation_in_force,
-      .state = state_of(outcome),
-      .allow = outcome.allow,
-      .deny = outcome.deny};
-  for (const config::ResourceProblem& problem : outcome.problems) {
-    report.problems.push_back({problem.severity, problem.where, problem.message, problem.fix});
-  }
-  return report;
+  return {.id = {.in_namespace = outcome.id.in_namespace, .name = outcome.id.name},
+          .uid = outcome.id.uid,
+          .generation = outcome.id.generation,
+          .generation_in_force = outcome.generation_in_force,
+          .state = state_of(outcome),
+          .allow = outcome.allow,
+          .deny = outcome.deny,
+          .problems = outcome.problems};
 }
 
 observe::ClusterStatus::Watch status_of(std::string kind, const kube::WatchState& state,

@@ -16,11 +16,11 @@
 #include "app/aws_session.h"
 #include "app/checklist.h"
 #include "app/exit_code.h"
+#include "app/kube_answers.h"
 #include "app/kube_command.h"
 #include "app/kube_session.h"
 #include "aws/eks.h"
 #include "base/escape.h"
-#include "config/arguments.h"
 #include "config/duration.h"
 #include "deploy/kube_verify.h"
 #include "deploy/probe.h"
@@ -297,24 +297,14 @@ int run_kube_verify(std::span<const char* const> words) {
   Options options;
   options.verify.in_namespace.clear();
   const std::vector<OwnFlag> flags = flags_of(options);
-  std::vector<config::FlagSyntax> syntax;
-  syntax.reserve(flags.size());
-  for (const OwnFlag& flag : flags) syntax.push_back({flag.name, flag.value});
-  const config::Arguments arguments = config::split_arguments(words, syntax);
-  if (arguments.help) {
+  const KubeWords line = read_kube_words(words, flags);
+  if (line.help) {
     std::fputs(kHelp, stdout);
     return kFine;
   }
-  if (!arguments.problems.empty()) {
-    std::fputs(config::str(arguments.problems).c_str(), stderr);
-    return kUsage;
-  }
-  if (!arguments.operands.empty())
-    return refuse("\"" + arguments.operands.front() + "\": no word is expected");
-  for (const config::Flag& given : arguments.flags) {
-    const auto flag = std::ranges::find(flags, given.name, &OwnFlag::name);
-    const std::string fault = flag->take(given.value);
-    if (!fault.empty()) return refuse("--" + given.name + ": " + fault);
+  if (line.code != kFine) return line.code;
+  if (!line.operands.empty()) {
+    return refuse("\"" + line.operands.front() + "\": no word is expected");
   }
   const std::string fault = fault_of_skip(options.verify.skip, deploy::kube_check_names());
   if (!fault.empty()) return refuse(fault);

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "config/resource.h"
 #include "kube/object_set.h"
-#include "policy/problem.h"
 
 namespace ebbgate::kube {
 
@@ -23,13 +23,7 @@ enum class ResourceState : std::uint8_t {
   kNeverGood,        // invalid, and it never was valid: a namespaced one closes its namespace
 };
 
-struct ResourceProblem {
-  policy::Severity severity = policy::Severity::kError;
-  std::string where = {};  // the field, `spec.allow[3].hosts[0]`; may be empty
-  std::string message = {};
-  std::string fix = {};
-  bool operator==(const ResourceProblem&) const = default;
-};
+using config::ResourceProblem;
 
 // What became of one resource in a load.
 struct ResourceReport {
