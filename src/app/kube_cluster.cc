@@ -284,7 +284,7 @@ observe::ClusterStatus KubeCluster::status() const {
   return out;
 }
 
-void KubeCluster::say_farewell(std::function<void()> then) {
+void KubeCluster::say_farewell(const std::function<void()>& then) {
   if (!is_reporting_) return then();
   const auto leave = [](kube::PolicyReporter& reporter, Deadline deadline,
                         std::function<void()> after) -> net::Task<void> {

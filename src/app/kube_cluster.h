@@ -64,7 +64,7 @@ class KubeCluster {
   [[nodiscard]] observe::ClusterStatus status() const;
 
   // Takes this gateway's Lease back, and calls `then` within a few seconds in any case.
-  void say_farewell(std::function<void()> then);
+  void say_farewell(const std::function<void()>& then);
 
  private:
   explicit KubeCluster(Parts parts);

@@ -196,6 +196,7 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
       [&] { return (sources && sources->is_too_old()) || (cluster && cluster->is_too_old()); });
 
   std::vector<proxy::ListeningSockets> listen;
+  listen.reserve(settings.listen.size());
   for (const Endpoint& at : settings.listen) {
     listen.push_back({at, take_sockets(inheritance, at)});
   }
@@ -239,6 +240,7 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   const auto health_at = serve_pages(settings.health, [&pages] { return pages.health(); });
 
   std::vector<Endpoint> own;
+  own.reserve(sockets.size());
   for (const proxy::ListeningSockets& each : sockets) own.push_back(each.at);
   policies.set_listeners(own);
   if (!names_a_policy(settings)) {
@@ -269,7 +271,7 @@ int serve(const config::Settings& settings, std::span<const char* const> words) 
   control.set_farewell([&](std::function<void()> then) {
     if (fleet) then = [&fleet, then] { fleet->say_farewell(then); };
     if (!cluster) return then();
-    cluster->say_farewell(std::move(then));
+    cluster->say_farewell(then);
   });
   if (const auto started = control.start(); !started) {
     throw std::runtime_error(started.error().detail);
